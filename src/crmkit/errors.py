@@ -1,0 +1,64 @@
+"""Every error that crmkit raises on purpose.
+
+All share the root `CrmError`, and each is also the builtin that fits, so that a host may catch either.
+A message is one sentence for the person who must act: what is wrong, where, and what would be accepted.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class CrmError(Exception):
+    """The root of all errors of crmkit."""
+
+
+class InvalidRecord(CrmError, ValueError):
+    """A value does not fit the field of a record."""
+
+
+class InvalidTransition(CrmError, ValueError):
+    """A move that the state of a record does not allow.
+
+    `possible` lists the labels that the record could move to instead.
+    """
+
+    def __init__(self, message: str, possible: tuple[str, ...] = ()) -> None:
+        """Keep the possible moves beside the message, which names them too."""
+        super().__init__(f"{message}; possible from here: {', '.join(possible) or 'nothing'}")
+        self.possible = possible
+
+
+class InvalidInput(CrmError, ValueError):
+    """Data or an argument given to a function cannot be used as it is."""
+
+
+class NotFound(CrmError, LookupError):
+    """No record has this id."""
+
+
+class Conflict(CrmError, ValueError):
+    """A record with this id is stored already."""
+
+
+class StoreError(CrmError, OSError):
+    """A store cannot be opened, read or written."""
+
+
+class ImportFailed(CrmError, ValueError):
+    """Files cannot be imported as their mapping says; nothing was written."""
+
+
+class MissingExtra(CrmError, ImportError):
+    """An optional package is not installed; the message has the command that installs it."""
+
+
+def choices(word: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence about a word that is not known: the known ones, the nearest one named.
+
+    >>> choices("Offr", ["Trial", "Offer"])
+    "there are 'Trial', 'Offer'; did you mean 'Offer'?"
+    """
+    words = list(known)
+    nearest = get_close_matches(word, words, n=1)
+    listed = "there are " + ", ".join(map(repr, words)) if words else "there is none"
+    return f"{listed}; did you mean {nearest[0]!r}?" if nearest else listed

@@ -1,0 +1,56 @@
+"""The published columns of every record class."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import polars as pl
+
+from crmkit.model.record import fields
+from crmkit.model.shape import Kind
+
+MONEY_DECIMALS = 4
+"""Decimals of a money column: those of the finest currency."""
+
+MONEY = pl.Decimal(38, MONEY_DECIMALS)
+INSTANT = pl.Datetime("us", "UTC")
+_TYPES: Mapping[Kind, Any] = MappingProxyType(
+    {
+        "text": pl.String(),
+        "choice": pl.String(),
+        "integer": pl.Int64(),
+        "number": pl.Float64(),
+        "flag": pl.Boolean(),
+        "instant": INSTANT,
+        "day": pl.Date(),
+        "money": MONEY,
+        "texts": pl.List(pl.String()),
+    }
+)
+
+
+def currency_column(name: str) -> str:
+    """Return the column of the currency that belongs to a money column.
+
+    >>> currency_column("amount"), currency_column("price")
+    ('currency', 'price_currency')
+    """
+    return "currency" if name == "amount" else f"{name}_currency"
+
+
+def schema(cls: type[Any]) -> dict[str, pl.DataType]:
+    """Return the columns of a record class and their Polars types.
+
+    A field is a column of its name; money is two, the amount and the currency. Mappings and lists of value
+    objects have no column.
+
+    >>> schema(Product)["price"], schema(Product)["price_currency"]
+    (Decimal(precision=38, scale=4), String)
+    """
+    columns: dict[str, pl.DataType] = {}
+    for field in fields(cls):
+        if field.shape.kind in _TYPES:
+            columns[field.name] = _TYPES[field.shape.kind]
+        if field.shape.kind == "money":
+            columns[currency_column(field.name)] = pl.String()
+    return columns

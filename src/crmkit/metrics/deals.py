@@ -1,0 +1,282 @@
+"""Deals: how many are won, and how long that takes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+
+from crmkit.frames.door import civil_day
+from crmkit.frames.table import MONEY_UNITS, Table, open_table
+from crmkit.frames.tally import Counts, Tally
+from crmkit.metrics.definition import Definition
+from crmkit.metrics.money import UNPRICED, currency_bucket, one_currency
+from crmkit.metrics.result import MetricResult
+from crmkit.metrics.scope import Moment, Scope, all_sums, check_outcomes, make_scope, result, rows
+from crmkit.model.deal import Deal
+from crmkit.stats import intervals
+from crmkit.stats.histogram import Histogram
+
+_CATEGORIES = ("open", "won", "lost")
+_OPEN = "open"
+_UNDATED = "closed without a close date"
+_UNCATEGORISED = "no category"
+
+WIN_RATE = Definition(
+    name="win_rate",
+    title="Win rate",
+    text="Of the deals that were closed in the period, the share that was won. Open deals have no outcome yet.",
+    formula="won / (won + lost)",
+    unit="share",
+    inputs=("deals",),
+    methods={
+        "closed": "won / (won + lost), each deal counted in the period of its close date",
+        "created": "won / all deals, each counted in the period of its creation; young periods still hold open deals",
+        "amount": "amount won / amount won and lost, each deal counted in the period of its close date",
+    },
+    sources=("kpitree.co: win rate", "HubSpot: close rate", "fivetran/dbt_salesforce: win_percent"),
+)
+
+
+def win_rate(
+    deals: Any,
+    *,
+    as_of: Moment,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    every: str | None = None,
+    by: str | Sequence[str] | None = None,
+    tz: str = "UTC",
+    method: str = "closed",
+    ci: float | None = 0.95,
+    columns: Mapping[str, str] | None = None,
+) -> MetricResult:
+    """Return the share of closed deals that was won.
+
+    The default counts won / (won + lost) by close date. Vendors also divide by all deals created (`method="created"`) or weigh
+    by amount (`method="amount"`); the first makes young periods look bad, the second lets one large deal decide.
+
+    Args:
+        deals: records, or a Polars, pandas or Arrow table with `category` ("open", "won", "lost") and `closed_at`;
+            "created" needs `created_at`, "amount" needs `amount` and reads `currency`.
+        method: "closed", "created" or "amount".
+        ci: confidence of the interval by Wilson; None for none. Amounts have no interval.
+        as_of, start, end, every, by, tz, columns: as for every KPI, see `crmkit.metrics`.
+
+    Returns:
+        Measures in shares from 0 to 1; numerator won, denominator won and lost ("created": all). No value, with a reason, where
+        nothing was closed. Left out and counted: open deals, closed ones without a date, and those without an amount.
+
+    Raises:
+        InvalidInput: for a missing column, a naive timestamp, an unknown category, or amounts in several currencies.
+
+    >>> from datetime import date, UTC, datetime
+    >>> may = datetime(2025, 5, 2, tzinfo=UTC)
+    >>> deals = [Deal(pipeline_id="gym", stage=label, category=label, closed_at=may) for label in ("won", "won", "lost")]
+    >>> win_rate(deals, as_of=date(2025, 5, 31)).value
+    0.6666666666666666
+    """
+    scope = make_scope(WIN_RATE, as_of=as_of, start=start, end=end, every=every, by=by, tz=tz, method=method, ci=ci)
+    if method == "created":
+        found = _tally_created(scope, deals, columns)
+        return result(scope, found, _CATEGORIES, lambda counts: _share_won(counts, ci, _CATEGORIES))
+    if method == "amount":
+        return result(scope, tally_amounts(scope, deals, columns), ("won", "lost"), _amount_won)
+    table = open_table(deals, Deal, needs=("category", "closed_at"), uses=("created_at",), by=scope.by, columns=columns)
+    found = _tally_closed(scope, table)
+    return result(scope, found, ("won", "lost"), lambda counts: _share_won(counts, ci, ("won", "lost")))
+
+
+SALES_CYCLE = Definition(
+    name="sales_cycle",
+    title="Sales cycle",
+    text="How many days it takes from the creation of a deal to its close; half of the deals take no longer than the median.",
+    formula="median of (close day - creation day)",
+    unit="days",
+    inputs=("deals",),
+    methods={
+        "won": "won deals, counted in the period of their close date",
+        "lost": "lost deals, counted in the period of their close date",
+        "closed": "won and lost deals, counted in the period of their close date",
+    },
+    sources=("kpitree.co: sales cycle length", "fivetran/dbt_salesforce: avg_days_to_close"),
+)
+
+
+def sales_cycle(
+    deals: Any,
+    *,
+    as_of: Moment,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    every: str | None = None,
+    by: str | Sequence[str] | None = None,
+    tz: str = "UTC",
+    method: str = "won",
+    ci: float | None = 0.95,
+    columns: Mapping[str, str] | None = None,
+) -> MetricResult:
+    """Return the median number of civil days from the creation of a deal to its close.
+
+    Days are counted on the calendar of `tz`, so a deal created and closed on one day took 0 days whatever the hours. A reopened
+    deal counts from its creation to its final close. Open deals are not in it, which makes the figure shorter than what a new deal
+    should expect while many are open; they are counted as left out.
+
+    Args:
+        deals: records, or a Polars, pandas or Arrow table with `category`, `created_at` and `closed_at`.
+        method: "won", "lost" or "closed" deals.
+        ci: confidence of the interval of the median, from order statistics; None for none.
+        as_of, start, end, every, by, tz, columns: as for every KPI, see `crmkit.metrics`.
+
+    Returns:
+        Measures in days: the median as value, all days as numerator, deals as denominator, and `details` with the mean and the
+        90th percentile. No value, with a reason, where no deal was closed. Left out and counted: open deals, those without a
+        creation or close date, and those closed before they were created.
+
+    Raises:
+        InvalidInput: for a missing column, a naive timestamp or an unknown category.
+
+    >>> from datetime import date, UTC, datetime
+    >>> closed = [datetime(2025, 5, day, tzinfo=UTC) for day in (3, 9, 20)]
+    >>> deals = [Deal(pipeline_id="gym", stage="Won", category="won", created_at=datetime(2025, 5, 1, tzinfo=UTC), closed_at=at)
+    ...          for at in closed]
+    >>> cycle = sales_cycle(deals, as_of=date(2025, 5, 31)).only
+    >>> cycle.value, cycle.details["mean"]
+    (8.0, 9.666666666666666)
+    """
+    scope = make_scope(SALES_CYCLE, as_of=as_of, start=start, end=end, every=every, by=by, tz=tz, method=method, ci=ci)
+    table = open_table(deals, Deal, needs=("category", "created_at", "closed_at"), by=scope.by, columns=columns)
+    days = civil_day(nw.col("closed_at"), tz) - civil_day(nw.col("created_at"), tz)
+    found = _tally_closed(
+        scope,
+        table,
+        bucket=days,
+        unusable=((nw.col("created_at").is_null(), "no creation date"), (days < 0, "closed before it was created")),
+    )
+    counted = ("won", "lost") if method == "closed" else (method,)
+    return result(
+        scope, _without(found, {"won", "lost"} - set(counted)), counted, lambda counts: _durations(counts, counted, ci)
+    )
+
+
+def _tally_closed(
+    scope: Scope,
+    table: Table,
+    *,
+    bucket: nw.Expr | None = None,
+    amount: nw.Expr | None = None,
+    unusable: Sequence[tuple[nw.Expr, str]] = (),
+) -> Tally:
+    """Count deals by outcome in the period of their close date; what is closed after `as_of` is open."""
+    category, closed_at = nw.col("category"), nw.col("closed_at")
+    closed = category.is_in(["won", "lost"])
+    outcome = (
+        nw.when(closed & closed_at.is_null())
+        .then(nw.lit(_UNDATED))
+        .when(closed & (closed_at > scope.as_of))
+        .then(nw.lit(_OPEN))
+        .when(category.is_null())
+        .then(nw.lit(_UNCATEGORISED))
+    )
+    for condition, reason in unusable:
+        outcome = outcome.when(closed & condition).then(nw.lit(reason))
+    known = table.rows
+    if "created_at" in table.columns:
+        known = known.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.as_of))
+    found = scope.tally(
+        known,
+        at=nw.when(closed & (closed_at <= scope.as_of)).then(closed_at),
+        outcome=outcome.otherwise(category),
+        bucket=bucket,
+        amount=amount,
+    )
+    reasons = [_UNDATED, _UNCATEGORISED, *(reason for _, reason in unusable)]
+    check_outcomes(found, reasons, "category", _CATEGORIES)
+    return found
+
+
+def _tally_created(scope: Scope, deals: Any, columns: Mapping[str, str] | None) -> Tally:
+    table = open_table(deals, Deal, needs=("category", "created_at", "closed_at"), by=scope.by, columns=columns)
+    category = nw.col("category")
+    later = category.is_in(["won", "lost"]) & (nw.col("closed_at") > scope.as_of)
+    outcome = (
+        nw.when(nw.col("created_at").is_null())
+        .then(nw.lit("no creation date"))
+        .when(category.is_null())
+        .then(nw.lit(_UNCATEGORISED))
+        .when(later)
+        .then(nw.lit(_OPEN))
+        .otherwise(category)
+    )
+    found = scope.tally(table.rows, at=nw.col("created_at"), outcome=outcome)
+    check_outcomes(found, ["no creation date", _UNCATEGORISED], "category", _CATEGORIES)
+    return found
+
+
+def tally_amounts(scope: Scope, deals: Any, columns: Mapping[str, str] | None) -> Tally:
+    """Sum the amounts of deals by outcome and currency in the period of their close date."""
+    table = open_table(
+        deals,
+        Deal,
+        needs=("category", "closed_at", "amount"),
+        uses=("created_at", "currency"),
+        by=scope.by,
+        columns=columns,
+    )
+    unpriced = (nw.col("amount").is_null(), UNPRICED)
+    return _tally_closed(scope, table, bucket=currency_bucket(table), amount=nw.col("amount"), unusable=[unpriced])
+
+
+def _without(found: Tally, outcomes: set[str]) -> Tally:
+    return {
+        key: {outcome: buckets for outcome, buckets in counts.items() if outcome not in outcomes}
+        for key, counts in found.items()
+    }
+
+
+def _share_won(counts: Counts, ci: float | None, counted: Sequence[str]) -> dict[str, Any]:
+    won, n = rows(counts.get("won")), sum(rows(counts.get(outcome)) for outcome in counted)
+    low, high = (ci and intervals.proportion(won, n, ci)) or (None, None)
+    return {
+        "value": won / n if n else None,
+        "unit": "share",
+        "numerator": won,
+        "denominator": n,
+        "n": n,
+        "low": low,
+        "high": high,
+        "reason": None if n else "no deal was closed",
+    }
+
+
+def _amount_won(counts: Counts) -> dict[str, Any]:
+    _, warnings = one_currency([*counts.get("won", {}), *counts.get("lost", {})])
+    won, lost = all_sums(counts.get("won")), all_sums(counts.get("lost"))
+    both = won + lost
+    return {
+        "value": won.total / both.total if both.total else None,
+        "unit": "share",
+        "numerator": won.total / MONEY_UNITS,
+        "denominator": both.total / MONEY_UNITS,
+        "n": both.n,
+        "reason": None if both.total else "no amount was closed",
+        "warnings": warnings if both.n else (),
+    }
+
+
+def _durations(counts: Counts, counted: Sequence[str], ci: float | None) -> dict[str, Any]:
+    histogram = Histogram({})
+    for outcome in counted:
+        histogram += Histogram({days: sums.n for days, sums in counts.get(outcome, {}).items()})
+    mean, p90 = histogram.mean(), histogram.quantile(0.9)
+    low, high = (ci and histogram.median_interval(ci)) or (None, None)
+    return {
+        "value": histogram.quantile(0.5),
+        "unit": "days",
+        "numerator": histogram.total,
+        "denominator": histogram.n,
+        "n": histogram.n,
+        "low": low,
+        "high": high,
+        "reason": None if histogram.n else "no deal was closed",
+        "details": {} if mean is None or p90 is None else {"mean": mean, "p90": p90},
+    }

@@ -1,0 +1,143 @@
+"""Orders: what a purchase is worth."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+
+from crmkit.frames.door import civil_day
+from crmkit.frames.table import MONEY_UNITS, Table, open_table
+from crmkit.frames.tally import Counts, Tally
+from crmkit.metrics.deals import tally_amounts
+from crmkit.metrics.definition import Definition
+from crmkit.metrics.money import UNPRICED, currency_bucket, one_currency
+from crmkit.metrics.result import MetricResult
+from crmkit.metrics.scope import Moment, Scope, all_sums, check_outcomes, make_scope, result
+from crmkit.model.order import Order
+from crmkit.stats import intervals
+
+AVERAGE_ORDER_VALUE = Definition(
+    name="average_order_value",
+    title="Average order value",
+    text="What one purchase is worth on average. Cancelled orders and refunds alone are left out, free orders are in.",
+    formula="sum of order values / orders",
+    unit="money",
+    inputs=("orders",),
+    methods={
+        "order": "one purchase is one order id; rows with the same id are lines of one order",
+        "customer_day": "one purchase is all that a customer bought on one day, for data without order ids",
+        "row": "one purchase is one row",
+        "won_deal": "one purchase is one won deal at its close date, for data without orders",
+    },
+    sources=("crmkit: the definition of CDNOW's average check depends on this choice by 3 %",),
+)
+
+
+def average_order_value(
+    orders: Any,
+    *,
+    as_of: Moment,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    every: str | None = None,
+    by: str | Sequence[str] | None = None,
+    tz: str = "UTC",
+    method: str = "order",
+    ci: float | None = 0.95,
+    columns: Mapping[str, str] | None = None,
+) -> MetricResult:
+    """Return the average value of a purchase, also called the average check.
+
+    Args:
+        orders: records, or a Polars, pandas or Arrow table with `at` and `amount`, and `id` or, for "customer_day",
+            `customer_id`; it reads `currency` and `category`. For "won_deal" deals, with `category`, `closed_at` and `amount`.
+        method: what one purchase is: "order", "customer_day", "row" or "won_deal".
+        ci: confidence of the interval of the mean, by the normal approximation; None for none.
+        as_of, start, end, every, by, tz, columns: as for every KPI, see `crmkit.metrics`.
+
+    Returns:
+        Measures in the currency of the data: the sum of values as numerator, purchases as denominator. No value, with a
+        reason, where nothing was bought. Left out and counted: cancelled orders, refunds alone (a negative sum), rows
+        without an amount or a date, and for "won_deal" deals that are not won.
+
+    Raises:
+        InvalidInput: for a missing column, a naive timestamp, an unknown category, or amounts in several currencies.
+
+    >>> from datetime import date, UTC, datetime
+    >>> from crmkit.model import Money
+    >>> orders = [Order(at=datetime(2025, 5, 2, tzinfo=UTC), amount=Money(paid, "PLN")) for paid in ("100", "200")]
+    >>> average = average_order_value(orders, as_of=date(2025, 5, 31)).only
+    >>> average.value, average.unit
+    (150.0, 'PLN')
+    """
+    scope = make_scope(
+        AVERAGE_ORDER_VALUE, as_of=as_of, start=start, end=end, every=every, by=by, tz=tz, method=method, ci=ci
+    )
+    if method == "won_deal":
+        return result(
+            scope, tally_amounts(scope, orders, columns), ("won",), lambda counts: _average(counts, "won", ci)
+        )
+    found = _tally_purchases(scope, orders, columns)
+    return result(scope, found, ("purchase",), lambda counts: _average(counts, "purchase", ci))
+
+
+def _tally_purchases(scope: Scope, orders: Any, columns: Mapping[str, str] | None) -> Tally:
+    key = {"order": ("id",), "customer_day": ("customer_id",), "row": ()}[scope.method]
+    table = open_table(
+        orders, Order, needs=("at", "amount", *key), uses=("currency", "category"), by=scope.by, columns=columns
+    )
+    known = table.rows.filter(nw.col("at").is_null() | (nw.col("at") <= scope.as_of)).with_columns(
+        purchase_status=_purchase_status(table)
+    )
+    if key:
+        day = civil_day(nw.col("at"), scope.tz) if scope.method == "customer_day" else nw.lit(0)
+        keys = [
+            *key,
+            "purchase_day",
+            "purchase_status",
+            *scope.by,
+            *(["currency"] if "currency" in table.columns else []),
+        ]
+        lines = known.with_columns(purchase_day=day).group_by(*dict.fromkeys(keys), drop_null_keys=False)
+        known = lines.agg(at=nw.col("at").min(), amount=nw.col("amount").sum())
+    refund = nw.when((nw.col("purchase_status") == "purchase") & (nw.col("amount") < 0)).then(nw.lit("refund"))
+    found = scope.tally(
+        known,
+        at=nw.col("at"),
+        outcome=refund.otherwise(nw.col("purchase_status")),
+        bucket=currency_bucket(table),
+        amount=nw.col("amount"),
+    )
+    check_outcomes(
+        found, ["purchase", "refund", "cancelled", "no date", UNPRICED], "category", ("open", "completed", "cancelled")
+    )
+    return found
+
+
+def _purchase_status(table: Table) -> nw.Expr:
+    status = (
+        nw.when(nw.col("at").is_null()).then(nw.lit("no date")).when(nw.col("amount").is_null()).then(nw.lit(UNPRICED))
+    )
+    if "category" not in table.columns:
+        return status.otherwise(nw.lit("purchase"))
+    category = nw.col("category")
+    bought = category.is_null() | category.is_in(["open", "completed"])
+    return status.when(bought).then(nw.lit("purchase")).otherwise(category)
+
+
+def _average(counts: Counts, outcome: str, ci: float | None) -> dict[str, Any]:
+    currency, warnings = one_currency(counts.get(outcome, {}))
+    sums = all_sums(counts.get(outcome))
+    total, squares = sums.total / MONEY_UNITS, sums.squares / MONEY_UNITS**2
+    low, high = (ci and intervals.mean(total, squares, sums.n, ci)) or (None, None)
+    return {
+        "value": total / sums.n if sums.n else None,
+        "unit": currency,
+        "numerator": total,
+        "denominator": sums.n,
+        "n": sums.n,
+        "low": low,
+        "high": high,
+        "reason": None if sums.n else "nothing was bought",
+        "warnings": warnings if sums.n else (),
+    }

@@ -1,0 +1,141 @@
+"""What a KPI returns: numbers that explain themselves."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from html import escape
+from typing import TYPE_CHECKING, Any, overload
+
+import attrs
+import polars as pl
+
+from crmkit.errors import InvalidInput, MissingExtra
+from crmkit.metrics.definition import Definition
+from crmkit.stats.periods import Period
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@attrs.frozen(kw_only=True)
+class Measure:
+    """One number and what it is made of.
+
+    `value` is None where there is nothing to divide by, and `reason` then says so; it is never NaN or infinite.
+    `numerator` and `denominator` are what the value was computed from (the docstring of the KPI names them), `n` is the number
+    of records behind it, `low` and `high` its confidence interval. `excluded` counts the records that were
+    left out by reason. `partial` says that the period had not ended at `as_of` or was cut by the
+    window. `details` holds further figures of the same records.
+    """
+
+    period: Period | None = None
+    group: Mapping[str, Any] = attrs.field(factory=dict)
+    value: float | None
+    unit: str
+    numerator: float | None = None
+    denominator: float | None = None
+    n: int
+    low: float | None = None
+    high: float | None = None
+    partial: bool = False
+    reason: str | None = None
+    excluded: Mapping[str, int] = attrs.field(factory=dict)
+    details: Mapping[str, float] = attrs.field(factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class MetricResult(Sequence[Measure]):
+    """A KPI over some records: one `Measure` for each period and group, in that order.
+
+    `excluded` counts the records that belong to no period at all, such as deals without a close date when a monthly
+    win rate is asked for.
+    """
+
+    definition: Definition
+    method: str
+    as_of: datetime
+    tz: str
+    measures: tuple[Measure, ...]
+    excluded: Mapping[str, int] = attrs.field(factory=dict)
+
+    @overload
+    def __getitem__(self, index: int) -> Measure: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Measure]: ...
+    def __getitem__(self, index: int | slice) -> Measure | Sequence[Measure]:
+        """Return a measure by its place."""
+        return self.measures[index]
+
+    def __len__(self) -> int:
+        """Return the number of measures."""
+        return len(self.measures)
+
+    def __iter__(self) -> Iterator[Measure]:
+        """Go through the measures, by period and then by group."""
+        return iter(self.measures)
+
+    @property
+    def value(self) -> float | None:
+        """The number, where there is exactly one measure; raises `InvalidInput` where there are several."""
+        return self.only.value
+
+    @property
+    def only(self) -> Measure:
+        """The one measure; raises `InvalidInput` where there are several or none."""
+        if len(self.measures) != 1:
+            raise InvalidInput(
+                f"{self.definition.name} has {len(self.measures)} measures, not one; go through them, or leave out every= and by="
+            )
+        return self.measures[0]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return one flat dict a measure: period, groups, value, and what it is made of."""
+        return [_row(measure) for measure in self.measures]
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return one row a measure as a Polars frame, with a column for each group and for the period."""
+        names = list(dict.fromkeys(name for measure in self.measures for name in measure.group))
+        columns = [*_PERIOD_TYPES, *names, *_VALUE_TYPES]
+        rows = [[row[name] for name in columns] for row in self.to_dicts()]
+        types: dict[str, Any] = {**_PERIOD_TYPES, **dict.fromkeys(names), **_VALUE_TYPES}
+        return pl.DataFrame(rows, schema=types, orient="row", infer_schema_length=None)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Return the same as a pandas frame; raises `MissingExtra` where pandas is not installed."""
+        try:
+            return self.to_polars().to_pandas()
+        except ModuleNotFoundError as error:
+            raise MissingExtra("to_pandas needs pandas and pyarrow: pip install 'crmkit[pandas]'") from error
+
+    def _repr_html_(self) -> str:
+        caption = f"<strong>{escape(self.definition.title)}</strong>: {escape(self.definition.text)}"
+        return f"<p>{caption}</p>{self.to_polars()._repr_html_()}"
+
+
+_PERIOD_TYPES: dict[str, Any] = {"period": pl.String, "period_start": pl.Date, "period_end": pl.Date}
+_VALUE_TYPES: dict[str, Any] = {
+    "value": pl.Float64,
+    "unit": pl.String,
+    "numerator": pl.Float64,
+    "denominator": pl.Float64,
+    "n": pl.Int64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "partial": pl.Boolean,
+    "reason": pl.String,
+    "excluded": pl.Int64,
+    "warnings": pl.List(pl.String),
+}
+
+
+def _row(measure: Measure) -> dict[str, Any]:
+    period = measure.period
+    return {
+        "period": period and period.label,
+        "period_start": period and period.start,
+        "period_end": period and period.end,
+        **measure.group,
+        **{name: getattr(measure, name) for name in _VALUE_TYPES if name not in {"excluded", "warnings"}},
+        "excluded": sum(measure.excluded.values()),
+        "warnings": list(measure.warnings),
+    }

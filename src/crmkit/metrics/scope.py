@@ -1,0 +1,200 @@
+"""The part that all KPIs share: which instants count, in which periods and groups, and how counts become measures."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import attrs
+import narwhals as nw
+
+from crmkit.errors import InvalidInput, choices
+from crmkit.frames.door import period_index
+from crmkit.frames.tally import Counts, Key, Sums, Tally, tally
+from crmkit.metrics.definition import Definition
+from crmkit.metrics.result import Measure, MetricResult
+from crmkit.stats.intervals import quantile_of_normal
+from crmkit.stats.periods import Every, Period, check_every, index_of, instant, period_of, zone
+
+Moment = date | datetime
+Finish = Callable[[Counts], dict[str, Any]]
+"""Counts of one group into the value, unit, numerator, denominator and so on of its measure."""
+
+_SMALLEST = timedelta(microseconds=1)
+
+
+@attrs.frozen(kw_only=True)
+class Scope:
+    """The checked arguments that every KPI takes.
+
+    `as_of` is inclusive, `start` and `end` are half-open; all three are instants in UTC.
+    """
+
+    definition: Definition
+    method: str
+    as_of: datetime
+    start: datetime | None
+    end: datetime | None
+    every: Every | None
+    by: tuple[str, ...]
+    tz: str
+    ci: float | None
+
+    def window(self, at: nw.Expr) -> nw.Expr:
+        """Whether an instant counts: inside the half-open window and not after `as_of`."""
+        inside = at <= self.as_of
+        if self.start is not None:
+            inside = inside & (at >= self.start)
+        return inside if self.end is None else inside & (at < self.end)
+
+    def tally(
+        self,
+        rows: nw.LazyFrame[Any],
+        *,
+        at: nw.Expr,
+        outcome: nw.Expr,
+        bucket: nw.Expr | None = None,
+        amount: nw.Expr | None = None,
+    ) -> Tally:
+        """Count rows by period, group and outcome.
+
+        Rows whose instant lies outside the window do not count; rows without an instant are in no period.
+        """
+        index = nw.lit(None, nw.Int64) if self.every is None else period_index(nw.col("scope_at"), self.every, self.tz)
+        dated = rows.with_columns(scope_at=at).filter(nw.col("scope_at").is_null() | self.window(nw.col("scope_at")))
+        return tally(
+            dated.with_columns(scope_period=index),
+            ["scope_period", *self.by],
+            outcome=outcome,
+            bucket=bucket,
+            amount=amount,
+        )
+
+
+def make_scope(
+    definition: Definition,
+    *,
+    as_of: Moment,
+    start: Moment | None,
+    end: Moment | None,
+    every: str | None,
+    by: str | Sequence[str] | None,
+    tz: str,
+    method: str,
+    ci: float | None,
+) -> Scope:
+    """Check the arguments of a KPI; raise `InvalidInput`, which names the argument, for one that cannot be used."""
+    zone(tz)
+    if method not in definition.methods:
+        raise InvalidInput(
+            f"method={method!r} is no definition of {definition.name}; {choices(method, definition.methods)}"
+        )
+    if ci is not None:
+        quantile_of_normal(ci)
+    scope = Scope(
+        definition=definition,
+        method=method,
+        as_of=instant(as_of, tz, "as_of", end_of_day=True),
+        start=None if start is None else instant(start, tz, "start"),
+        end=None if end is None else instant(end, tz, "end"),
+        every=check_every(every),
+        by=(by,) if isinstance(by, str) else tuple(by or ()),
+        tz=tz,
+        ci=ci,
+    )
+    if scope.start is not None and scope.end is not None and scope.start >= scope.end:
+        raise InvalidInput(f"start={start} is not before end={end}; the end is the first moment that does not count")
+    return scope
+
+
+def check_outcomes(found: Tally, known: Iterable[str], column: str, accepted: Sequence[str]) -> None:
+    """Raise `InvalidInput` where a column of categories holds a word that has no meaning."""
+    known = {*known, *accepted}
+    strange: dict[str, int] = {}
+    for counts in found.values():
+        for outcome, buckets in counts.items():
+            if outcome not in known:
+                strange[outcome] = strange.get(outcome, 0) + rows(buckets)
+    if strange:
+        listed = ", ".join(f"{word!r} ({n} rows)" for word, n in sorted(strange.items())[:5])
+        raise InvalidInput(f"column {column!r} holds {listed}; accepted are {', '.join(map(repr, accepted))}")
+
+
+def all_sums(buckets: Mapping[Any, Sums] | None) -> Sums:
+    """Return the sums over all buckets."""
+    return sum((buckets or {}).values(), start=Sums())
+
+
+def rows(buckets: Mapping[Any, Sums] | None) -> int:
+    """Return the number of rows in all buckets."""
+    return all_sums(buckets).n
+
+
+def result(scope: Scope, found: Tally, counted: Sequence[str], finish: Finish) -> MetricResult:
+    """Turn counts into measures: one a period and group, with empty periods between filled in.
+
+    Outcomes that are not `counted` are reasons for exclusion.
+    """
+    undated = {key: counts for key, counts in found.items() if scope.every and key[0] is None}
+    dated = {key: counts for key, counts in found.items() if key not in undated}
+    groups = sorted({key[1:] for key in dated}, key=_sortable) or ([()] if not scope.by else [])
+    measures = []
+    for index in _indexes(scope, dated):
+        period = None if index is None or scope.every is None else period_of(index, scope.every)
+        for group in groups:
+            counts = dated.get((index, *group), {})
+            measure = Measure(
+                period=period,
+                group=dict(zip(scope.by, group, strict=True)),
+                partial=_is_partial(scope, period),
+                excluded=_excluded([counts], counted),
+                **finish(counts),
+            )
+            measures.append(measure)
+    return MetricResult(
+        definition=scope.definition,
+        method=scope.method,
+        as_of=scope.as_of,
+        tz=scope.tz,
+        measures=tuple(measures),
+        excluded=_excluded(undated.values(), counted),
+    )
+
+
+def _excluded(parts: Iterable[Counts], counted: Sequence[str]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for counts in parts:
+        for outcome, buckets in counts.items():
+            if outcome not in counted:
+                total[outcome] = total.get(outcome, 0) + rows(buckets)
+    return dict(sorted(total.items()))
+
+
+def _indexes(scope: Scope, dated: Tally) -> list[int | None]:
+    """The periods of the series: from the start or the first row, to the end or `as_of`."""
+    if scope.every is None:
+        return [None]
+    first = min((key[0] for key in dated), default=None) if scope.start is None else _index(scope, scope.start)
+    last_moment = scope.as_of if scope.end is None else min(scope.as_of, scope.end - _SMALLEST)
+    return [] if first is None else list(range(first, _index(scope, last_moment) + 1))
+
+
+def _index(scope: Scope, moment: datetime) -> int:
+    assert scope.every is not None
+    return index_of(moment.astimezone(zone(scope.tz)).date(), scope.every)
+
+
+def _is_partial(scope: Scope, period: Period | None) -> bool:
+    """Whether the period was cut by the window or had not ended at `as_of`."""
+    known_until = scope.as_of + _SMALLEST
+    if period is None:
+        return scope.end is not None and scope.end > known_until
+    begins, ends = instant(period.start, scope.tz, "start"), instant(period.end, scope.tz, "end")
+    until = known_until if scope.end is None else min(scope.end, known_until)
+    return ends > until or (scope.start is not None and begins < scope.start)
+
+
+def _sortable(group: Key) -> list[tuple[bool, str, Any]]:
+    return [
+        (value is None, "" if value is None else type(value).__name__, "" if value is None else value)
+        for value in group
+    ]

@@ -1,0 +1,257 @@
+"""What the annotation of a field says about its values.
+
+One place reads annotations; checking, coding, frames and stores all follow the `Shape` that it finds, so a field that
+a vertical declares is treated like a built-in one.
+"""
+
+import math
+import types
+import typing
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import UTC, date, datetime
+from typing import Any, Literal, NoReturn
+
+import attrs
+
+from crmkit.errors import InvalidRecord
+from crmkit.model.money import Money
+
+Scalar = str | int | float | bool | None
+"""A value of a run-time field (`Record.custom`): what JSON can hold without nesting."""
+
+Kind = Literal["text", "choice", "integer", "number", "flag", "instant", "day", "money", "texts", "values", "mapping"]
+"""What a field holds. "texts" is a set or sequence of text, "values" a sequence of value objects."""
+
+_LARGEST = 2**63
+_KINDS: Mapping[Any, Kind] = {
+    str: "text",
+    int: "integer",
+    float: "number",
+    bool: "flag",
+    datetime: "instant",
+    date: "day",
+    Money: "money",
+}
+
+
+class FrozenDict(dict[str, Any]):
+    """A mapping that cannot be changed: hashable, comparable with any dict, and picklable."""
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("this mapping belongs to a record and cannot be changed; use record.replace(...)")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        """Hash the items in any order, as equality compares them."""
+        return hash(frozenset(self.items()))
+
+    def __reduce__(self) -> tuple[type["FrozenDict"], tuple[dict[str, Any]]]:
+        """Pickle as a plain dict, because the default way would set items one by one."""
+        return FrozenDict, (dict(self),)
+
+
+@attrs.frozen
+class Shape:
+    """The kind of a field, whether it may be empty, its allowed words, and the type of its items."""
+
+    kind: Kind
+    optional: bool = False
+    choices: tuple[str, ...] = ()
+    item: type[Any] | None = None
+    is_set: bool = False
+
+
+def shape_of(annotation: object, where: str) -> Shape:
+    """Return the shape that an annotation declares; raise `TypeError` naming `where` for one without a shape.
+
+    >>> shape_of(datetime | None, "Deal.closed_at")
+    Shape(kind='instant', optional=True, choices=(), item=None, is_set=False)
+    """
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (types.UnionType, typing.Union):
+        inner = [argument for argument in arguments if argument is not types.NoneType]
+        if len(inner) == 1 < len(arguments):
+            return attrs.evolve(shape_of(inner[0], where), optional=True)
+    elif origin is Literal:
+        return Shape("choice", choices=arguments)
+    elif origin in (AbstractSet, Sequence) and arguments[0] is str:
+        return Shape("texts", item=str, is_set=origin is AbstractSet)
+    elif origin is Sequence and attrs.has(arguments[0]):
+        return Shape("values", item=arguments[0])
+    elif origin is Mapping:
+        return Shape("mapping")
+    elif isinstance(annotation, type) and annotation in _KINDS:
+        return Shape(_KINDS[annotation])
+    raise TypeError(
+        f"{where}: a field cannot be {annotation}; give str, int, float, bool, datetime, date, Money, a Literal of words, "
+        "Set[str], Sequence[str], Sequence of a value class or Mapping[str, Scalar], each also with '| None'"
+    )
+
+
+Convert = Callable[[Any], Any]
+
+
+def converter(shape: Shape, where: str, *, personal: bool) -> Convert:
+    """Return the function that checks a value of this shape and brings it to its one form.
+
+    Text comes back in NFC, instants in UTC, collections frozen. Anything else raises `InvalidRecord`, which names
+    `where` and shows the value unless it is personal.
+    """
+
+    def refuse(value: object, accepted: str) -> NoReturn:
+        shown = f"a personal value of type {type(value).__name__}" if personal else repr(value)
+        raise InvalidRecord(f"{where}: {shown} is not accepted; give {accepted}")
+
+    check = _CHECKS[shape.kind](shape, refuse)
+    if not shape.optional:
+        return check
+    return lambda value: None if value is None else check(value)
+
+
+Refuse = Callable[[object, str], NoReturn]
+
+
+def _check_text(_: Shape, refuse: Refuse) -> Convert:
+    def check(value: object) -> str:
+        if not isinstance(value, str) or not value or value.isspace() or "\x00" in value:
+            refuse(value, "text that is not blank")
+        value = str.__str__(value)
+        if value.isascii():
+            return value
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            refuse(value, "text that UTF-8 can hold")
+        return unicodedata.normalize("NFC", value)
+
+    return check
+
+
+def _check_choice(shape: Shape, refuse: Refuse) -> Convert:
+    accepted = f"one of {', '.join(map(repr, shape.choices))}"
+    choices = frozenset(shape.choices)
+
+    def check(value: object) -> object:
+        if not isinstance(value, str) or value not in choices:
+            refuse(value, accepted)
+        return value
+
+    return check
+
+
+def _check_integer(_: Shape, refuse: Refuse) -> Convert:
+    def check(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not -_LARGEST <= value < _LARGEST:
+            refuse(value, "a whole number of at most 64 bits")
+        return value
+
+    return check
+
+
+def _check_number(_: Shape, refuse: Refuse) -> Convert:
+    def check(value: object) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+            refuse(value, "a finite number")
+        return float(value)
+
+    return check
+
+
+def _check_flag(_: Shape, refuse: Refuse) -> Convert:
+    def check(value: object) -> bool:
+        if not isinstance(value, bool):
+            refuse(value, "True or False")
+        return value
+
+    return check
+
+
+def _check_instant(_: Shape, refuse: Refuse) -> Convert:
+    def check(value: object) -> datetime:
+        if not isinstance(value, datetime) or value.utcoffset() is None:
+            refuse(value, "a datetime with a time zone, such as datetime(2025, 1, 31, 12, 0, tzinfo=UTC)")
+        if value.tzinfo is UTC and value.__class__ is datetime:
+            return value
+        try:
+            # In UTC, because an instant in a repeated hour of another zone equals no other zone's instant (PEP 495).
+            moment = value.astimezone(UTC)
+        except OverflowError:
+            refuse(value, "a datetime between the years 1 and 9999 in UTC")
+        return datetime.combine(moment.date(), moment.time(), UTC)
+
+    return check
+
+
+def _check_day(_: Shape, refuse: Refuse) -> Convert:
+    def check(value: object) -> date:
+        if not isinstance(value, date) or isinstance(value, datetime):
+            refuse(value, "a date without a time of day, such as date(2025, 1, 31)")
+        return value
+
+    return check
+
+
+def _check_money(_: Shape, refuse: Refuse) -> Convert:
+    def check(value: object) -> Money:
+        if not isinstance(value, Money):
+            refuse(value, "Money, such as Money('490.00', 'PLN')")
+        return value
+
+    return check
+
+
+def _check_texts(shape: Shape, refuse: Refuse) -> Convert:
+    kind: type[Any] = frozenset if shape.is_set else tuple
+    text = _check_text(shape, refuse)
+
+    def check(value: object) -> object:
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, AbstractSet | Sequence):
+            refuse(value, "a collection of texts, not one text")
+        return kind(map(text, value))
+
+    return check
+
+
+def _check_values(shape: Shape, refuse: Refuse) -> Convert:
+    item = typing.cast("type[Any]", shape.item)
+
+    def check(value: object) -> tuple[object, ...]:
+        if not isinstance(value, Sequence) or not all(isinstance(each, item) for each in value):
+            refuse(value, f"a list of {item.__name__}")
+        return tuple(value)
+
+    return check
+
+
+def _check_mapping(shape: Shape, refuse: Refuse) -> Convert:
+    text = _check_text(shape, refuse)
+
+    def check(value: object) -> FrozenDict:
+        if isinstance(value, FrozenDict):
+            return value
+        if not isinstance(value, Mapping) or not all(_is_scalar(each) for each in value.values()):
+            refuse(value, "a mapping from text to text, numbers, True, False or None")
+        return FrozenDict({text(key): each for key, each in value.items()})
+
+    return check
+
+
+def _is_scalar(value: object) -> bool:
+    return value is None or isinstance(value, str | int | bool) or (isinstance(value, float) and math.isfinite(value))
+
+
+_CHECKS: Mapping[Kind, Callable[[Shape, Refuse], Convert]] = {
+    "text": _check_text,
+    "choice": _check_choice,
+    "integer": _check_integer,
+    "number": _check_number,
+    "flag": _check_flag,
+    "instant": _check_instant,
+    "day": _check_day,
+    "money": _check_money,
+    "texts": _check_texts,
+    "values": _check_values,
+    "mapping": _check_mapping,
+}

@@ -1,0 +1,1 @@
+"""Small pure mathematics: periods, intervals and mergeable histograms."""

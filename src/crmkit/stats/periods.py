@@ -1,0 +1,106 @@
+"""Civil periods: days, ISO weeks, months, quarters and years of a calendar, in a named time zone.
+
+A period has a whole number, its index, so that an engine can group by it and Python can name it. Periods are half-open: the
+end is the first day that does not belong to them.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo
+
+import attrs
+
+from crmkit.errors import InvalidInput, choices
+
+Every = Literal["day", "week", "month", "quarter", "year"]
+_EPOCH = date(1970, 1, 1)
+_MONTHS: dict[Every, int] = {"month": 1, "quarter": 3, "year": 12}
+
+
+@attrs.frozen(order=True)
+class Period:
+    """The days from `start` up to, not including, `end`; `label` is for people."""
+
+    start: date
+    end: date
+    label: str = attrs.field(order=False)
+
+
+def check_every(every: str | None) -> Every | None:
+    """Return `every` if it is a kind of period or None; raise `InvalidInput` otherwise."""
+    for known in get_args(Every):
+        if every == known:
+            return known  # type: ignore[no-any-return]
+    if every is None:
+        return None
+    raise InvalidInput(f"every={every!r} is not a kind of period; {choices(every, get_args(Every))}")
+
+
+def zone(name: str) -> ZoneInfo:
+    """Return the time zone of this IANA name; raise `InvalidInput` for an unknown one."""
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        raise InvalidInput(f"tz={name!r} is not a time zone; give an IANA name such as 'Asia/Bangkok'") from None
+
+
+def instant(moment: date | datetime, tz: str, name: str, *, end_of_day: bool = False) -> datetime:
+    """Return the instant that an argument means: a datetime as it is, a date as its midnight in `tz`.
+
+    With `end_of_day` a date means its last microsecond. Raises `InvalidInput`, naming the argument, for a naive datetime or for
+    anything else.
+
+    >>> instant(date(2025, 1, 31), "Asia/Bangkok", "start")
+    datetime.datetime(2025, 1, 30, 17, 0, tzinfo=datetime.timezone.utc)
+    """
+    if isinstance(moment, datetime):
+        if moment.utcoffset() is None:
+            raise InvalidInput(
+                f"{name}={moment} has no time zone; give an aware datetime, or a date for a whole day in tz"
+            )
+        return moment.astimezone(UTC)
+    if not isinstance(moment, date):
+        raise InvalidInput(f"{name}={moment!r} is no point in time; give a date or an aware datetime")
+    day = moment + timedelta(days=1) if end_of_day else moment
+    midnight = datetime(day.year, day.month, day.day, tzinfo=zone(tz)).astimezone(UTC)
+    return midnight - timedelta(microseconds=1) if end_of_day else midnight
+
+
+def index_of(day: date, every: Every) -> int:
+    """Return the index of the period that a day lies in.
+
+    >>> index_of(date(2025, 3, 31), "quarter") == index_of(date(2025, 1, 1), "quarter")
+    True
+    """
+    if every == "day":
+        return (day - _EPOCH).days
+    if every == "week":
+        return ((day - _EPOCH).days + 3) // 7
+    return (day.year * 12 + day.month - 1) // _MONTHS[every]
+
+
+def period_of(index: int, every: Every) -> Period:
+    """Return the period that has this index.
+
+    >>> period_of(index_of(date(2025, 3, 31), "quarter"), "quarter")
+    Period(start=datetime.date(2025, 1, 1), end=datetime.date(2025, 4, 1), label='2025-Q1')
+    """
+    start, end = _first_day(index, every), _first_day(index + 1, every)
+    iso_year, iso_week, _ = start.isocalendar()
+    label = {
+        "day": start.isoformat(),
+        "week": f"{iso_year}-W{iso_week:02}",
+        "month": f"{start:%Y-%m}",
+        "quarter": f"{start.year}-Q{start.month // 3 + 1}",
+        "year": str(start.year),
+    }[every]
+    return Period(start, end, label)
+
+
+def _first_day(index: int, every: Every) -> date:
+    if every == "day":
+        return _EPOCH + timedelta(days=index)
+    if every == "week":
+        return _EPOCH + timedelta(days=7 * index - 3)
+    year, month = divmod(index * _MONTHS[every], 12)
+    return date(year, month + 1, 1)
