@@ -125,7 +125,8 @@ def _money(value: nw.Expr, found: nw.dtypes.DType, where: str) -> nw.Expr:
         value = nw.when(value.is_finite()).then(value)
     elif not found.is_numeric():
         raise _wrong_type(where, found, "numbers")
-    return (value * MONEY_UNITS).round().cast(nw.Int64)
+    units: nw.Expr = value * MONEY_UNITS
+    return units.round().cast(nw.Int64)
 
 
 def _integer(value: nw.Expr, found: nw.dtypes.DType, where: str) -> nw.Expr:
