@@ -12,7 +12,8 @@ Unit = Literal["share", "points", "days", "money"]
 class Definition:
     """A KPI's name, title, plain-language definition, formula and unit.
 
-    `methods` maps each accepted `method=` to what it does; the first one is the default. `inputs` are the tables it reads.
+    `methods` maps each accepted `method=` to what it does; the first one is the default. `inputs` are the tables that it reads,
+    and `other_inputs` those of a method that reads others.
     """
 
     name: str
@@ -23,3 +24,8 @@ class Definition:
     inputs: tuple[str, ...]
     methods: Mapping[str, str]
     sources: tuple[str, ...] = ()
+    other_inputs: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+
+    def tables(self, method: str | None = None) -> tuple[str, ...]:
+        """Return the names of the tables that a method reads; None for the default method."""
+        return self.other_inputs.get(method or "", self.inputs)

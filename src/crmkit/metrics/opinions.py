@@ -69,7 +69,7 @@ def nps(
     >>> may = datetime(2025, 5, 2, tzinfo=UTC)
     >>> answers = [SurveyResponse(kind="nps", scale_low=0, scale_high=10, score=score, responded_at=may) for score in (10, 9, 3)]
     >>> nps(answers, as_of=date(2025, 5, 31)).value
-    33.33333333333333
+    33.333333333333336
     """
     scope = make_scope(NPS, as_of=as_of, start=start, end=end, every=every, by=by, tz=tz, method=method, ci=ci)
     customer = ("customer_id",) if method == "latest" else ()

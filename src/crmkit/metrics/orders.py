@@ -29,6 +29,7 @@ AVERAGE_ORDER_VALUE = Definition(
         "row": "one purchase is one row",
         "won_deal": "one purchase is one won deal at its close date, for data without orders",
     },
+    other_inputs={"won_deal": ("deals",)},
     sources=("crmkit: the definition of CDNOW's average check depends on this choice by 3 %",),
 )
 

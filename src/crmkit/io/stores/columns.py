@@ -7,10 +7,12 @@ collection is JSON.
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 import attrs
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
 from crmkit.codec import from_plain, instant_to_text, to_plain
@@ -21,6 +23,7 @@ from crmkit.model.shape import Kind, Shape
 
 Code = Callable[[Any], Any]
 
+_DIALECT = sqlite.dialect(paramstyle="qmark")
 _TYPES: Mapping[Kind, Any] = {"integer": sa.Integer, "number": sa.REAL, "flag": sa.Integer, "money": sa.Integer}
 
 
@@ -41,8 +44,12 @@ class RecordTable:
     decode: Callable[[tuple[Any, ...]], Record]
 
 
-def record_table(cls: type[Record], prefix: str, dialect: sa.Dialect) -> RecordTable:
-    """Return the table of a record class, named by the prefix and the class: `crm_survey_response`."""
+@cache
+def record_table(cls: type[Record], prefix: str) -> RecordTable:
+    """Return the table of a record class, named by the prefix and the class: `crm_survey_response`.
+
+    Compiling takes a millisecond a statement, so it is done once a process.
+    """
     infos = fields(cls)
     columns = [column for info in infos for column in _columns(info)]
     table = sa.Table(prefix + _snake(cls.__name__), sa.MetaData(), *columns, sqlite_strict=True)
@@ -56,7 +63,7 @@ def record_table(cls: type[Record], prefix: str, dialect: sa.Dialect) -> RecordT
         "after": sa.select(table).where(later).order_by(table.c.id),
         "count": sa.select(sa.func.count()).select_from(table),
     }
-    compiled = {name: str(statement.compile(dialect=dialect)) for name, statement in statements.items()}
+    compiled = {name: str(statement.compile(dialect=_DIALECT)) for name, statement in statements.items()}
     return RecordTable(**compiled, encode=_encoder(infos), decode=_decoder(cls, infos))
 
 

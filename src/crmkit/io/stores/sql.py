@@ -12,8 +12,6 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Self, cast
 
-from sqlalchemy.dialects import sqlite
-
 from crmkit.errors import Conflict, NotFound, StoreError
 from crmkit.io.stores.columns import RecordTable, record_table
 from crmkit.io.stores.memory import unknown_class
@@ -61,8 +59,8 @@ class SqlStore:
         self._name = name
         self._lock = RLock()
         self._depth = 0
-        dialect = sqlite.dialect(paramstyle="qmark")
-        self._tables = {cls: record_table(cls, _PREFIX, dialect) for cls in records}
+        # mypy takes the hash of a class for that of its instances.
+        self._tables = {cls: record_table(cls, _PREFIX) for cls in records}  # type: ignore[arg-type]
 
     @classmethod
     def open(cls, path: Path | None, *, create: bool = True) -> Self:

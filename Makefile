@@ -1,0 +1,45 @@
+# The commands of the README and the usual others. A second run of any does not install again.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint types floors docs bench clean
+
+demo: $(VENV)/crmkit
+	$(BIN)/crmkit demo
+
+test: $(VENV)/test
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/dev
+	$(BIN)/mypy
+
+floors: $(VENV)/dev
+	$(BIN)/lint-imports
+
+docs: $(VENV)/dev
+	$(BIN)/mkdocs build --strict
+
+bench: $(VENV)/test
+	for script in bench/*.py; do $(BIN)/python $$script; done
+
+clean:
+	rm -rf $(VENV) site dist .coverage .mypy_cache .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("crmkit needs Python 3.11 or newer; call make with PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+# A stamp for each set of packages; a changed pyproject.toml installs again.
+$(VENV)/crmkit: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/%: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable . --group $*
+	touch $@

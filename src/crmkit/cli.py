@@ -1,0 +1,204 @@
+"""The command `crmkit`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from crmkit import __version__
+from crmkit.crm import CRM, system_clock
+from crmkit.errors import CrmError, InvalidInput, StoreError
+from crmkit.io.folder import read_folder
+from crmkit.model import Record
+from crmkit.report import Notice, page
+from crmkit.sample import company
+from crmkit.stats.periods import zone
+
+DEMO_STORE = "crmkit-demo.db"
+DEMO_REPORT = "report.html"
+
+Say = Callable[[str], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments, or the program's own, and return its exit status.
+
+    0 is success; 2 is a mistake in what was given, explained in one sentence on standard error; 130 is an interruption.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except CrmError as error:
+        print(f"crmkit: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("crmkit: interrupted; nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="crmkit", description="CRM numbers from a store or from files.")
+    parser.add_argument("--version", action="version", version=f"crmkit {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    report = commands.add_parser("report", help="write the KPIs of a store or a folder of files as one HTML page")
+    report.add_argument("source", metavar="SOURCE", help="a store URL such as sqlite:///club.db, or a folder of CSV files")
+    report.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="the page to write")
+    report.add_argument("--mapping", type=Path, metavar="FILE", help="what the files mean (default: crmkit.toml in the folder)")
+    report.add_argument("--as-of", type=_day, metavar="DATE", help="the day to report on (default: of the export, or today)")
+    report.add_argument("--tz", metavar="ZONE", help="the time zone of days and months (default: of the mapping, or UTC)")
+    report.add_argument("--title", default="Customer report", help="the heading of the page")
+    report.set_defaults(run=_report)
+
+    demo = commands.add_parser("demo", help="make a sample company, a store of it and its report")
+    demo.add_argument("folder", type=Path, nargs="?", default=Path("demo"), metavar="FOLDER", help="where to (default: demo)")
+    demo.add_argument("--customers", type=int, default=2000, metavar="N", help="how many customers it has (default: 2000)")
+    demo.add_argument("--seed", type=int, default=1, metavar="N", help="another seed makes another company (default: 1)")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day; give it as 2025-12-31") from None
+
+
+@attrs.frozen
+class _Source:
+    """What a report is made of, wherever it came from."""
+
+    tables: Mapping[str, Any]
+    owners: Mapping[str, str]
+    as_of: date
+    tz: str
+    subtitle: str
+    notices: Sequence[Notice] = ()
+
+
+def _report(options: argparse.Namespace) -> None:
+    _check_output(options.output)
+    say = _progress()
+    source = _read(options, say)
+    for notice in source.notices:
+        print(f"{notice.where}: {notice.what}", file=sys.stderr)
+    _write_report(options.output, source, options.title, say)
+    print(f"The report is {options.output}")
+
+
+def _demo(options: argparse.Namespace) -> None:
+    options.folder.mkdir(parents=True, exist_ok=True)
+    store, output = options.folder / DEMO_STORE, options.folder / DEMO_REPORT
+    say = _progress()
+    say("making the sample company")
+    sample = company(seed=options.seed, customers=options.customers)
+    say("storing it")
+    _replace_store(store, list(sample.records()))
+    with closing(CRM.open(f"sqlite:///{store}", tz=sample.tz, create=False)) as crm:
+        source = _from_crm(crm, sample.as_of, "A sample company that crmkit made up")
+        _write_report(output, source, "Sample company", say)
+    print(f"The report is {output}")
+    print(f'The data is {store}; open it with CRM.open("sqlite:///{store}")')
+
+
+def _read(options: argparse.Namespace, say: Say) -> _Source:
+    if "://" in options.source:
+        tz = options.tz or "UTC"
+        with closing(CRM.open(options.source, tz=tz, create=False)) as crm:
+            say("reading the store")
+            return _from_crm(crm, options.as_of or _today(tz), options.source)
+    if not Path(options.source).is_dir():
+        raise InvalidInput(f"{options.source!r} is no folder and no store URL; give a folder of files, or 'sqlite:///club.db'")
+    found = read_folder(Path(options.source), mapping=options.mapping, progress=lambda name, row: say(f"{name}: row {row:,}"))
+    tz = options.tz or found.time_zone
+    return _Source(
+        found.tables(),
+        found.names(),
+        options.as_of or found.exported_on or _today(tz),
+        tz,
+        f"From the files in {Path(options.source).resolve().name}",
+        [Notice(problem.message, problem.where, problem.count) for problem in found.problems],
+    )
+
+
+def _from_crm(crm: CRM, as_of: date, subtitle: str) -> _Source:
+    names = ("deals", "orders", "tickets", "interactions", "survey_responses")
+    tables = {name: list(getattr(crm, name)) for name in names}
+    owners = {employee.id: employee.name for employee in crm.employees}
+    return _Source(tables, owners, as_of, crm.tz, subtitle)
+
+
+def _write_report(output: Path, source: _Source, title: str, say: Say) -> None:
+    html = page(
+        source.tables,
+        as_of=source.as_of,
+        tz=source.tz,
+        title=title,
+        subtitle=source.subtitle,
+        notices=source.notices,
+        owners=source.owners,
+        progress=say,
+    )
+    say("")
+    _write(output, html)
+
+
+def _check_output(path: Path) -> None:
+    """Refuse an output that cannot be written before the long work begins."""
+    if path.is_dir():
+        raise InvalidInput(f"{path} is a folder; give the file to write, such as {path / DEMO_REPORT}")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"the folder {str(path.parent)!r} of the output does not exist; create it first")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: it cannot be written ({error.strerror}); choose another place") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _replace_store(path: Path, records: Sequence[Record]) -> None:
+    """Make a store file of these records in place of an earlier one, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    _remove_store(part)
+    try:
+        with closing(CRM.open(f"sqlite:///{part}")) as crm:
+            crm.load(records)
+        _remove_store(path)
+        part.replace(path)
+    finally:
+        _remove_store(part)
+
+
+def _remove_store(path: Path) -> None:
+    # A write-ahead log that outlived its file would be replayed into the next file of the name.
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _today(tz: str) -> date:
+    return system_clock().astimezone(zone(tz)).date()
+
+
+def _progress() -> Say:
+    """Return what shows one line of progress on a terminal, and nothing in a pipe or a file."""
+    if not sys.stderr.isatty():
+        return lambda _: None
+
+    def say(what: str) -> None:
+        print(f"\r\x1b[K{what}", end="", file=sys.stderr, flush=True)
+
+    return say
