@@ -4,12 +4,15 @@ Instants are ISO 8601 text in UTC with microseconds, days are ISO text, money is
 sets are sorted lists. Verticals' own records are coded in the same way, because their fields have the same shapes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from cattrs import Converter
+from cattrs.gen import make_dict_structure_fn
 
 from crmkit.errors import InvalidRecord, choices
 from crmkit.model.money import Money
@@ -47,7 +50,8 @@ def from_plain(cls: type[_V], data: Mapping[str, Any]) -> _V:
     for name, field in known.items():
         if field.required and name not in data:
             raise InvalidRecord(f"{cls.__name__}.{name}: it is missing, and there is no default")
-    return _CONVERTER.structure(data, cls)
+    made: _V = _structure(cls)(data, cls)  # type: ignore[arg-type]  # mypy takes the hash of a class for its instances'
+    return made
 
 
 def instant_to_text(moment: datetime) -> str:
@@ -72,12 +76,20 @@ def _parsed(parse: Any, text: Any) -> Any:
     """The parsed text, or the text itself, which the record then refuses by the name of its field."""
     try:
         return parse(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, InvalidOperation):
         return text
+
+
+def _decimal(text: Any, _: Any) -> Any:
+    return _parsed(Decimal, text) if isinstance(text, str) else text
 
 
 def _money(plain: Any, _: Any) -> Any:
     return Money(**plain) if isinstance(plain, Mapping) and plain.keys() == {"amount", "currency"} else plain
+
+
+def _value(plain: Any, kind: Any) -> Any:
+    return from_plain(kind, plain) if isinstance(plain, Mapping) else plain
 
 
 def _values(plain: Any, kind: Any) -> Any:
@@ -97,16 +109,25 @@ def _make_converter() -> Converter:
     converter = Converter(detailed_validation=False, unstruct_collection_overrides={AbstractSet: sorted})
     converter.register_structure_hook(datetime, _instant)
     converter.register_structure_hook(date, _day)
+    converter.register_structure_hook(Decimal, _decimal)
     converter.register_structure_hook(Money, _money)
     converter.register_structure_hook_func(lambda kind: _origin(kind) is Sequence, _values)
+    converter.register_structure_hook_func(lambda kind: isinstance(kind, type) and issubclass(kind, Value), _value)
     # Everything else is plain already, and the constructor of the record checks it.
     for kind in (str, int, float, bool):
         converter.register_structure_hook(kind, _as_it_is)
     converter.register_structure_hook_func(lambda kind: _origin(kind) in (Literal, Mapping, AbstractSet), _as_it_is)
     converter.register_unstructure_hook(datetime, instant_to_text)
     converter.register_unstructure_hook(date, date.isoformat)
+    converter.register_unstructure_hook(Decimal, lambda number: format(number, "f"))
     converter.register_unstructure_hook(Money, lambda money: {"amount": str(money.amount), "currency": money.currency})
     return converter
 
 
 _CONVERTER = _make_converter()
+
+
+@cache
+def _structure(cls: Any) -> Callable[[Mapping[str, Any], Any], Any]:
+    """How a record of this class is made from fields that `from_plain` has checked to be there."""
+    return make_dict_structure_fn(cls, _CONVERTER, _cattrs_detailed_validation=False)

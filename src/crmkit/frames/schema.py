@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from crmkit.model.record import fields
-from crmkit.model.shape import Kind
+from crmkit.model.shape import DECIMAL_PLACES, Kind
 
 MONEY_DECIMALS = 4
 """Decimals of a money column: those of the finest currency."""
@@ -20,6 +20,7 @@ _TYPES: Mapping[Kind, Any] = MappingProxyType(
         "choice": pl.String(),
         "integer": pl.Int64(),
         "number": pl.Float64(),
+        "decimal": pl.Decimal(38, DECIMAL_PLACES),
         "flag": pl.Boolean(),
         "instant": INSTANT,
         "day": pl.Date(),

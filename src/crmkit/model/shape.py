@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, Literal, NoReturn
 
 import attrs
@@ -21,14 +22,31 @@ from crmkit.model.money import Money
 Scalar = str | int | float | bool | None
 """A value of a run-time field (`Record.custom`): what JSON can hold without nesting."""
 
-Kind = Literal["text", "choice", "integer", "number", "flag", "instant", "day", "money", "texts", "values", "mapping"]
-"""What a field holds. "texts" is a set or sequence of text, "values" a sequence of value objects."""
+Kind = Literal[
+    "text",
+    "choice",
+    "integer",
+    "number",
+    "decimal",
+    "flag",
+    "instant",
+    "day",
+    "money",
+    "texts",
+    "value",
+    "values",
+    "mapping",
+]
+"""What a field holds. "texts" is a set or sequence of text, "value" a value object, "values" a sequence of those."""
 
+DECIMAL_PLACES = 10
+_DECIMAL_DIGITS = 28
 _LARGEST = 2**63
 _KINDS: Mapping[Any, Kind] = {
     str: "text",
     int: "integer",
     float: "number",
+    Decimal: "decimal",
     bool: "flag",
     datetime: "instant",
     date: "day",
@@ -86,8 +104,10 @@ def shape_of(annotation: object, where: str) -> Shape:
         return Shape("mapping")
     elif isinstance(annotation, type) and annotation in _KINDS:
         return Shape(_KINDS[annotation])
+    elif isinstance(annotation, type) and attrs.has(annotation):
+        return Shape("value", item=annotation)
     raise TypeError(
-        f"{where}: a field cannot be {annotation}; give str, int, float, bool, datetime, date, Money, a Literal of words, "
+        f"{where}: a field cannot be {annotation}; give str, int, float, Decimal, bool, datetime, date, Money, a value class, a Literal of words, "
         "Set[str], Sequence[str], Sequence of a value class or Mapping[str, Scalar], each also with '| None'"
     )
 
@@ -159,6 +179,24 @@ def _check_number(_: Shape, refuse: Refuse) -> Convert:
     return check
 
 
+def _check_decimal(_: Shape, refuse: Refuse) -> Convert:
+    def check(value: object) -> Decimal:
+        if not isinstance(value, Decimal | int) or isinstance(value, bool) or not _fits(Decimal(value)):
+            refuse(
+                value, f"a Decimal or a whole number, with at most {DECIMAL_PLACES} decimals and 28 digits before them"
+            )
+        return Decimal(value)
+
+    return check
+
+
+def _fits(value: Decimal) -> bool:
+    if not value.is_finite():
+        return False
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -DECIMAL_PLACES and value.adjusted() < _DECIMAL_DIGITS
+
+
 def _check_flag(_: Shape, refuse: Refuse) -> Convert:
     def check(value: object) -> bool:
         if not isinstance(value, bool):
@@ -214,6 +252,17 @@ def _check_texts(shape: Shape, refuse: Refuse) -> Convert:
     return check
 
 
+def _check_value(shape: Shape, refuse: Refuse) -> Convert:
+    item = typing.cast("type[Any]", shape.item)
+
+    def check(value: object) -> object:
+        if not isinstance(value, item):
+            refuse(value, f"a {item.__name__}")
+        return value
+
+    return check
+
+
 def _check_values(shape: Shape, refuse: Refuse) -> Convert:
     item = typing.cast("type[Any]", shape.item)
 
@@ -247,11 +296,13 @@ _CHECKS: Mapping[Kind, Callable[[Shape, Refuse], Convert]] = {
     "choice": _check_choice,
     "integer": _check_integer,
     "number": _check_number,
+    "decimal": _check_decimal,
     "flag": _check_flag,
     "instant": _check_instant,
     "day": _check_day,
     "money": _check_money,
     "texts": _check_texts,
+    "value": _check_value,
     "values": _check_values,
     "mapping": _check_mapping,
 }

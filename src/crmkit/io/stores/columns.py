@@ -7,6 +7,7 @@ collection is JSON.
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -122,6 +123,8 @@ def _encoding(shape: Shape) -> Code | None:
         "flag": int,
         "instant": instant_to_text,
         "day": date.isoformat,
+        "decimal": lambda number: format(number, "f"),
+        "value": lambda value: _json(to_plain(value)),
         "texts": lambda texts: _json(sorted(texts) if shape.is_set else list(texts)),
         "values": lambda values: _json([to_plain(value) for value in values]),
         "mapping": _json,
@@ -135,6 +138,8 @@ def _decoding(shape: Shape) -> Code | None:
         "flag": bool,
         "instant": lambda text: datetime.fromisoformat(text).replace(tzinfo=UTC),
         "day": date.fromisoformat,
+        "decimal": Decimal,
+        "value": lambda text: from_plain(item, json.loads(text)),
         "texts": json.loads,
         "values": lambda text: [from_plain(item, plain) for plain in json.loads(text)],
         "mapping": json.loads,
