@@ -48,18 +48,32 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     report = commands.add_parser("report", help="write the KPIs of a store or a folder of files as one HTML page")
-    report.add_argument("source", metavar="SOURCE", help="a store URL such as sqlite:///club.db, or a folder of CSV files")
+    report.add_argument(
+        "source", metavar="SOURCE", help="a store URL such as sqlite:///club.db, or a folder of CSV files"
+    )
     report.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="the page to write")
-    report.add_argument("--mapping", type=Path, metavar="FILE", help="what the files mean (default: crmkit.toml in the folder)")
-    report.add_argument("--as-of", type=_day, metavar="DATE", help="the day to report on (default: of the export, or today)")
-    report.add_argument("--tz", metavar="ZONE", help="the time zone of days and months (default: of the mapping, or UTC)")
+    report.add_argument(
+        "--mapping", type=Path, metavar="FILE", help="what the files mean (default: crmkit.toml in the folder)"
+    )
+    report.add_argument(
+        "--as-of", type=_day, metavar="DATE", help="the day to report on (default: of the export, or today)"
+    )
+    report.add_argument(
+        "--tz", metavar="ZONE", help="the time zone of days and months (default: of the mapping, or UTC)"
+    )
     report.add_argument("--title", default="Customer report", help="the heading of the page")
     report.set_defaults(run=_report)
 
     demo = commands.add_parser("demo", help="make a sample company, a store of it and its report")
-    demo.add_argument("folder", type=Path, nargs="?", default=Path("demo"), metavar="FOLDER", help="where to (default: demo)")
-    demo.add_argument("--customers", type=int, default=2000, metavar="N", help="how many customers it has (default: 2000)")
-    demo.add_argument("--seed", type=int, default=1, metavar="N", help="another seed makes another company (default: 1)")
+    demo.add_argument(
+        "folder", type=Path, nargs="?", default=Path("demo"), metavar="FOLDER", help="where to (default: demo)"
+    )
+    demo.add_argument(
+        "--customers", type=int, default=2000, metavar="N", help="how many customers it has (default: 2000)"
+    )
+    demo.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="another seed makes another company (default: 1)"
+    )
     demo.set_defaults(run=_demo)
     return parser
 
@@ -115,8 +129,12 @@ def _read(options: argparse.Namespace, say: Say) -> _Source:
             say("reading the store")
             return _from_crm(crm, options.as_of or _today(tz), options.source)
     if not Path(options.source).is_dir():
-        raise InvalidInput(f"{options.source!r} is no folder and no store URL; give a folder of files, or 'sqlite:///club.db'")
-    found = read_folder(Path(options.source), mapping=options.mapping, progress=lambda name, row: say(f"{name}: row {row:,}"))
+        raise InvalidInput(
+            f"{options.source!r} is no folder and no store URL; give a folder of files, or 'sqlite:///club.db'"
+        )
+    found = read_folder(
+        Path(options.source), mapping=options.mapping, progress=lambda name, row: say(f"{name}: row {row:,}")
+    )
     tz = options.tz or found.time_zone
     return _Source(
         found.tables(),

@@ -7,7 +7,7 @@ from crmkit.errors import InvalidInput, InvalidTransition
 from crmkit.model.money import Money
 from crmkit.model.pipeline import DealCategory, Pipeline, Stage
 from crmkit.model.record import Record, field, record
-from crmkit.model.transition import Transition
+from crmkit.model.transition import Transition, changed
 
 
 @record
@@ -149,16 +149,4 @@ def _moved(
     lost_reason: str | None = None,
 ) -> Moved:
     moved = deal.replace(stage=target.label, category=target.category, closed_at=closed_at, lost_reason=lost_reason)
-    transition = Transition(
-        subject="Deal",
-        subject_id=deal.id,
-        field="stage",
-        before=deal.stage,
-        after=target.label,
-        category_before=deal.category,
-        category_after=target.category,
-        at=at,
-        by=by,
-        reason=reason,
-    )
-    return moved, transition
+    return moved, changed(deal, moved, "stage", at=at, by=by, reason=reason)

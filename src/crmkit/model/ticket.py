@@ -5,7 +5,7 @@ from typing import Literal
 
 from crmkit.errors import InvalidTransition
 from crmkit.model.record import Record, field, record
-from crmkit.model.transition import Transition
+from crmkit.model.transition import Transition, changed
 
 TicketCategory = Literal["open", "paused", "resolved"]
 Priority = Literal["low", "normal", "high", "urgent"]
@@ -45,7 +45,7 @@ def resolve(
     if ticket.category == "resolved":
         raise InvalidTransition(f"ticket {ticket.id!r} is resolved already ({ticket.status!r})", ("reopen",))
     resolved = ticket.replace(status=status, category="resolved", resolved_at=at)
-    return resolved, _transition(ticket, resolved, at=at, by=by, reason=reason)
+    return resolved, changed(ticket, resolved, "status", at=at, by=by, reason=reason)
 
 
 def reopen(
@@ -58,19 +58,4 @@ def reopen(
     if ticket.category != "resolved":
         raise InvalidTransition(f"ticket {ticket.id!r} is not resolved ({ticket.status!r})", ("resolve",))
     opened = ticket.replace(status=status, category="open", resolved_at=None, reopen_count=ticket.reopen_count + 1)
-    return opened, _transition(ticket, opened, at=at, by=by, reason=reason)
-
-
-def _transition(before: Ticket, after: Ticket, *, at: datetime, by: str | None, reason: str | None) -> Transition:
-    return Transition(
-        subject="Ticket",
-        subject_id=before.id,
-        field="status",
-        before=before.status,
-        after=after.status,
-        category_before=before.category,
-        category_after=after.category,
-        at=at,
-        by=by,
-        reason=reason,
-    )
+    return opened, changed(ticket, opened, "status", at=at, by=by, reason=reason)

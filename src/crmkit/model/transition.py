@@ -1,6 +1,7 @@
 """Transitions: the ledger of what changed its state, when, and by whom."""
 
 from datetime import datetime
+from typing import Any
 
 from crmkit.model.record import Record, field, record
 
@@ -25,3 +26,27 @@ class Transition(Record):
     at: datetime
     recorded_at: datetime | None = None
     reason: str | None = None
+
+
+def changed(
+    before: Any, after: Any, state: str, *, at: datetime, by: str | None = None, reason: str | None = None
+) -> Transition:
+    """Return the transition of a record whose state, a field with a label, changed together with its `category`.
+
+    >>> ticket = Ticket(id="t1")
+    >>> resolved = ticket.replace(status="Resolved", category="resolved")
+    >>> changed(ticket, resolved, "status", at=datetime(2025, 5, 1, tzinfo=UTC)).after
+    'Resolved'
+    """
+    return Transition(
+        subject=type(before).__name__,
+        subject_id=before.id,
+        field=state,
+        before=getattr(before, state),
+        after=getattr(after, state),
+        category_before=before.category,
+        category_after=after.category,
+        at=at,
+        by=by,
+        reason=reason,
+    )
