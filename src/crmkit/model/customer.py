@@ -1,9 +1,14 @@
 """Customers: the people and organizations that a business serves, and the links between them."""
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Literal
 
+from crmkit.errors import InvalidInput, InvalidRecord
+from crmkit.model.contact_point import ContactKind, ContactPoint
+from crmkit.model.preference import Preference
 from crmkit.model.record import Record, field, record
+from crmkit.model.transition import Transition
 
 CustomerKind = Literal["person", "organization"]
 
@@ -12,18 +17,37 @@ CustomerKind = Literal["person", "organization"]
 class Customer(Record):
     """A person or an organization; one that has not bought yet is a customer too.
 
-    >>> Customer(id="ann", kind="person", name="Ann Kowalska").kind
-    'person'
+    `name` is how the customer is called in full, one word or many. `language` is a tag such as "th" or "pt-BR",
+    `time_zone` a name such as "Europe/Warsaw". At most one contact point of a kind is primary; a second one raises
+    `InvalidRecord`. The owner changes through `reassign`; access that follows the owner needs no other field.
+
+    >>> ann = Customer(kind="person", name="Ann", contact_points=[ContactPoint("email", "ann@example.com")])
+    >>> ann.contact_points[0].kind
+    'email'
     """
 
     kind: CustomerKind
     name: str = field(category="identity", personal=True)
+    given_name: str | None = field(default=None, category="identity", personal=True)
+    family_name: str | None = field(default=None, category="identity", personal=True)
     birth_on: date | None = field(default=None, personal=True, title="Date of birth")
+    contact_points: Sequence[ContactPoint] = field(default=(), category="identity", personal=True)
     country: str | None = None
     city: str | None = field(default=None, personal=True)
+    language: str | None = None
+    time_zone: str | None = None
     industry: str | None = None
     source: str | None = None
+    preferences: Sequence[Preference] = field(default=(), category="qualitative", personal=True)
     owner_id: str | None = field(default=None, links="Employee")
+
+    def __attrs_post_init__(self) -> None:
+        """Check that no kind of contact point has two primary ones."""
+        primary_kinds = [point.kind for point in self.contact_points if point.is_primary]
+        if len(set(primary_kinds)) < len(primary_kinds):
+            raise InvalidRecord(
+                "Customer.contact_points: two points of one kind are primary; mark at most one of each kind"
+            )
 
 
 @record
@@ -34,3 +58,43 @@ class Contact(Record):
     organization_id: str = field(links="Customer")
     role: str | None = None
     is_primary: bool = False
+
+
+def primary(customer: Customer, kind: ContactKind) -> ContactPoint | None:
+    """Return the contact point of a kind to use: the primary one, or else the first; None where no valid one is.
+
+    >>> home = ContactPoint("phone", "+48 22 123 45 67")
+    >>> mobile = ContactPoint("phone", "+48 501 234 567", is_primary=True)
+    >>> ann = Customer(kind="person", name="Ann", contact_points=[home, mobile])
+    >>> primary(ann, "phone") == mobile, primary(ann, "email")
+    (True, None)
+    """
+    valid = (point for point in customer.contact_points if point.kind == kind and not point.is_invalid)
+    return max(valid, key=lambda point: point.is_primary, default=None)
+
+
+def reassign(
+    customer: Customer, owner_id: str, *, at: datetime, by: str | None = None, reason: str | None = None
+) -> tuple[Customer, Transition]:
+    """Give a customer to another owner; return the customer and the transition, which has no categories.
+
+    Raises `InvalidInput` for the owner whom the customer has.
+
+    >>> ann = Customer(id="ann", kind="person", name="Ann", owner_id="bob")
+    >>> ann, transition = reassign(ann, "eva", at=datetime(2025, 5, 1, tzinfo=UTC))
+    >>> transition.before, ann.owner_id
+    ('bob', 'eva')
+    """
+    if owner_id == customer.owner_id:
+        raise InvalidInput(f"customer {customer.id!r} belongs to {owner_id!r} already; give another owner")
+    transition = Transition(
+        subject=type(customer).__name__,
+        subject_id=customer.id,
+        field="owner_id",
+        before=customer.owner_id,
+        after=owner_id,
+        at=at,
+        by=by,
+        reason=reason,
+    )
+    return customer.replace(owner_id=owner_id), transition

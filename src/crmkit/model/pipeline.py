@@ -14,13 +14,15 @@ class Stage(Value):
     """A stage: its label is the business's own, its category says what it means to every KPI.
 
     `probability` is the share of deals at this stage that are won, from 0 to 1. After `rotting_days` without activity
-    a deal at this stage needs attention.
+    a deal at this stage needs attention. `forecast_category` is the business's own word for how sure it is of deals at
+    this stage, such as "commit".
     """
 
     label: str
     category: DealCategory
     probability: float | None = field(default=None, category="quantitative")
     rotting_days: int | None = None
+    forecast_category: str | None = None
 
     def __attrs_post_init__(self) -> None:
         """Check that the probability is a share; 40 for 40 % would make every forecast 100 times too large."""

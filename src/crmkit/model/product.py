@@ -6,8 +6,12 @@ from crmkit.model.record import Record, field, record
 
 @record
 class Product(Record):
-    """Something that is sold, with its list price."""
+    """Something that is sold, with its list price; one that is no longer sold is not active.
+
+    Its article numbers (SKU) are external ids, one for each system that has one.
+    """
 
     name: str = field(category="identity")
     family: str | None = None
     price: Money | None = field(default=None, category="quantitative")
+    is_active: bool = True
