@@ -102,7 +102,7 @@ def _demo(options: argparse.Namespace) -> None:
     say("storing it")
     _replace_store(store, list(sample.records()))
     with closing(CRM.open(f"sqlite:///{store}", tz=sample.tz, create=False)) as crm:
-        source = _from_crm(crm, sample.as_of, "A sample company that crmkit made up")
+        source = _from_crm(crm, date(sample.year, 12, 31), "A sample company that crmkit made up")
         _write_report(output, source, "Sample company", say)
     print(f"The report is {output}")
     print(f'The data is {store}; open it with CRM.open("sqlite:///{store}")')
