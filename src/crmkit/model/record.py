@@ -136,7 +136,7 @@ class Record(Value):
 
     id: str = field(factory=new_id, category="identity")
     created_at: datetime | None = field(default=None)
-    external_ids: Mapping[str, Scalar] = field(factory=FrozenDict, category="identity")
+    external_ids: Mapping[str, Scalar] = field(factory=FrozenDict, category="identity", personal=True)
     tags: AbstractSet[str] = field(default=frozenset())
     custom: Mapping[str, Scalar] = field(factory=FrozenDict, personal=True)
 
