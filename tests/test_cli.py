@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crmkit import CRM, cli
+import crmkit
+from crmkit import CRM
 from crmkit.cli import main
 from crmkit.io.stores import open_store
 
@@ -236,4 +237,4 @@ def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--version"])
 
-    assert capsys.readouterr().out == f"crmkit {cli.__version__}\n"
+    assert capsys.readouterr().out == f"crmkit {crmkit.__version__}\n"

@@ -154,7 +154,9 @@ class Collection(Generic[R]):
         Raises `Conflict` where its id is stored already, and `InvalidInput` for a record of another class.
         """
         if not isinstance(record, self._cls):
-            raise InvalidInput(f"a {type(record).__name__} is no {self._cls.__name__}; add it to the collection of its class")
+            raise InvalidInput(
+                f"a {type(record).__name__} is no {self._cls.__name__}; add it to the collection of its class"
+            )
         _, at = self._crm.acting()
         added = record if record.created_at is not None else record.replace(created_at=at)
         self._store.add([added])

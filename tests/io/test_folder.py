@@ -5,7 +5,6 @@ from itertools import islice, permutations
 from pathlib import Path
 
 import pytest
-from tests.io.club import CANARY, DEALS, GOODS, HEAD, PEOPLE, STAFF, STAFF_CSV, read, refused
 
 from crmkit.errors import ImportFailed
 from crmkit.io.folder import read_folder
@@ -23,6 +22,7 @@ from crmkit.model import (
     Record,
     Ticket,
 )
+from tests.io.club import CANARY, DEALS, GOODS, HEAD, PEOPLE, STAFF, STAFF_CSV, read, refused
 
 
 def _id(cls: type[Record], key: str) -> str:

@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from crmkit.errors import CrmError, ImportFailed
+from crmkit.io.folder import Imported, read_folder
+from crmkit.io.problems import Problem
+from crmkit.model import Deal, SurveyResponse
 from tests.io.club import (
     ALL,
     CANARY,
@@ -22,11 +27,6 @@ from tests.io.club import (
     read,
     refused,
 )
-
-from crmkit.errors import CrmError, ImportFailed
-from crmkit.io.folder import Imported, read_folder
-from crmkit.io.problems import Problem
-from crmkit.model import Deal, SurveyResponse
 
 
 def _problems(found: Imported, kind: str) -> list[Problem]:
