@@ -16,7 +16,8 @@ _NAMESPACE = UUID("5e1fbd2c-6f0e-4c3a-9d53-0f2a7c1d8b46")
 _TEXTS_SHOWN = 5
 _KEYS_COMPARED = 1000
 _LONGEST_SHOWN = 60
-_PERSONAL = {cls.__name__ for cls in RECORDS if any(field.personal for field in fields(cls) if field.name != "custom")}
+_SHARED = {field.name for field in fields(Record)}
+_PERSONAL = {cls.__name__ for cls in RECORDS if any(field.personal for field in fields(cls) if field.name not in _SHARED)}
 
 
 def imported_id(source: str, cls: type[Record], key: str) -> str:
