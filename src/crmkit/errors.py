@@ -52,13 +52,13 @@ class MissingExtra(CrmError, ImportError):
     """An optional package is not installed; the message has the command that installs it."""
 
 
-def choices(word: str, known: Iterable[str]) -> str:
+def choices(word: str, known: Iterable[object]) -> str:
     """Return the end of a sentence about a word that is not known: the known ones, the nearest one named.
 
     >>> choices("Offr", ["Trial", "Offer"])
     "there are 'Trial', 'Offer'; did you mean 'Offer'?"
     """
-    words = list(known)
+    words = [str(each) for each in known]
     nearest = get_close_matches(word, words, n=1)
     listed = "there are " + ", ".join(map(repr, words)) if words else "there is none"
     return f"{listed}; did you mean {nearest[0]!r}?" if nearest else listed

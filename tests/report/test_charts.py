@@ -61,7 +61,7 @@ def test_the_labels_of_an_axis_are_short_and_differ(low: float, high: float, uni
 
 
 @given(_points(), st.booleans())
-def test_every_series_is_a_well_formed_image_that_stays_in_its_frame(points: list[Point], signed: bool) -> None:  # noqa: FBT001
+def test_every_series_is_a_well_formed_image_that_stays_in_its_frame(points: list[Point], signed: bool) -> None:
     for svg in (line_chart(points, WORDS, signed=signed), bar_chart(points, WORDS)):
         root = ET.fromstring(svg)
         _, _, width, height = map(float, root.attrib["viewBox"].split())

@@ -23,7 +23,7 @@ def test_a_written_number_reads_as_the_rounded_one(value: float, decimals: int) 
 
 
 @given(st.floats(-0.04, 0.04), st.booleans())
-def test_nothing_has_no_sign(value: float, signed: bool) -> None:  # noqa: FBT001
+def test_nothing_has_no_sign(value: float, signed: bool) -> None:
     assert number(value, 1, signed=signed) == "0.0"
 
 

@@ -17,7 +17,9 @@ _TEXTS_SHOWN = 5
 _KEYS_COMPARED = 1000
 _LONGEST_SHOWN = 60
 _SHARED = {field.name for field in fields(Record)}
-_PERSONAL = {cls.__name__ for cls in RECORDS if any(field.personal for field in fields(cls) if field.name not in _SHARED)}
+_PERSONAL = {
+    cls.__name__ for cls in RECORDS if any(field.personal for field in fields(cls) if field.name not in _SHARED)
+}
 
 
 def imported_id(source: str, cls: type[Record], key: str) -> str:

@@ -50,7 +50,7 @@ def owner_table(figures: Figures, names: Mapping[str, str]) -> str:
 def _owner_row(owner: Owner, names: Mapping[str, str]) -> list[str]:
     wins, revenue, cycle = owner.wins, owner.revenue, owner.cycle
     won, closed = wins.numerator or 0, wins.denominator or 0
-    name = "No owner" if owner.id is None else names.get(owner.id, owner.id)
+    name = "No owner" if owner.id is None else names.get(str(owner.id), str(owner.id))
     cells = [
         number(won),
         number(closed - won),
