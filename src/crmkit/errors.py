@@ -23,9 +23,13 @@ class InvalidTransition(CrmError, ValueError):
     """
 
     def __init__(self, message: str, possible: tuple[str, ...] = ()) -> None:
-        """Keep the possible moves beside the message, which names them too."""
-        super().__init__(f"{message}; possible from here: {', '.join(possible) or 'nothing'}")
+        """Keep the possible moves beside the message."""
+        super().__init__(message, possible)
         self.possible = possible
+
+    def __str__(self) -> str:
+        """Say what is wrong and what is possible."""
+        return f"{self.args[0]}; possible from here: {', '.join(self.possible) or 'nothing'}"
 
 
 class InvalidInput(CrmError, ValueError):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from crmkit.errors import InvalidInput, InvalidTransition
+from crmkit.errors import InvalidInput, InvalidRecord, InvalidTransition
 from crmkit.model.money import Money
 from crmkit.model.pipeline import DealCategory, Pipeline, Stage
 from crmkit.model.record import Record, field, record
@@ -32,6 +32,11 @@ class Deal(Record):
     closed_at: datetime | None = None
     lost_reason: str | None = None
 
+    def __attrs_post_init__(self) -> None:
+        """Check that the probability is a share."""
+        if self.probability is not None and not 0 <= self.probability <= 1:
+            raise InvalidRecord(f"Deal.probability: {self.probability} is not a share; give a number from 0 to 1")
+
 
 Moved = tuple[Deal, Transition]
 
@@ -59,7 +64,7 @@ def advance(
     target = _stage(deal, pipeline, stage)
     if deal.category != "open" or target.category != "open" or stage == deal.stage:
         how = {"won": "; win(...) does that", "lost": "; lose(...) does that"}.get(target.category, "")
-        raise _refused(deal, pipeline, f"cannot advance to {stage!r}{how}", "open")
+        raise _refused(deal, pipeline, f"cannot advance to {stage!r}{how}")
     return _moved(deal, target, at=at, by=by, reason=reason)
 
 
@@ -78,7 +83,7 @@ def win(
     """
     target = _closing_stage(deal, pipeline, "won", stage)
     if deal.category == "lost" or target.label == deal.stage:
-        raise _refused(deal, pipeline, f"cannot be won at {target.label!r}", "won")
+        raise _refused(deal, pipeline, f"cannot be won at {target.label!r}")
     closed_at = deal.closed_at if deal.category == "won" else at
     return _moved(deal, target, at=at, by=by, reason=reason, closed_at=closed_at)
 
@@ -92,7 +97,7 @@ def lose(
     """
     target = _closing_stage(deal, pipeline, "lost", stage)
     if deal.category != "open":
-        raise _refused(deal, pipeline, "cannot be lost", "lost")
+        raise _refused(deal, pipeline, "cannot be lost")
     return _moved(deal, target, at=at, by=by, reason=reason, closed_at=at, lost_reason=reason)
 
 
@@ -105,7 +110,7 @@ def reopen(
     """
     target = _stage(deal, pipeline, stage)
     if deal.category == "open" or target.category != "open":
-        raise _refused(deal, pipeline, f"cannot reopen at {stage!r}", "open")
+        raise _refused(deal, pipeline, f"cannot reopen at {stage!r}")
     return _moved(deal, target, at=at, by=by, reason=reason)
 
 
@@ -119,22 +124,20 @@ def _closing_stage(deal: Deal, pipeline: Pipeline, category: DealCategory, label
     labels = pipeline.labels(category)
     if label is None and not labels:
         raise InvalidInput(f"pipeline {pipeline.id!r} has no stage of the category {category!r}; add one")
-    stage = _stage(deal, pipeline, label or labels[0])
+    stage = _stage(deal, pipeline, labels[0] if label is None else label)
     if stage.category != category:
-        raise _refused(deal, pipeline, f"is not {category} at {stage.label!r}", category)
+        raise _refused(deal, pipeline, f"is not {category} at {stage.label!r}")
     return stage
 
 
-def _refused(deal: Deal, pipeline: Pipeline, what: str, wanted: DealCategory) -> InvalidTransition:
+def _refused(deal: Deal, pipeline: Pipeline, what: str) -> InvalidTransition:
     """The error of an impossible move; it lists every stage that some move reaches from here."""
     reachable: dict[DealCategory, tuple[DealCategory, ...]] = {
         "open": ("open", "won", "lost"),
         "won": ("open", "won"),
         "lost": ("open",),
     }
-    allowed = reachable[deal.category]
-    named = (wanted,) if wanted in allowed else allowed
-    possible = tuple(label for label in pipeline.labels(*named) if label != deal.stage)
+    possible = tuple(label for label in pipeline.labels(*reachable[deal.category]) if label != deal.stage)
     return InvalidTransition(f"deal {deal.id!r} at {deal.stage!r} ({deal.category}) {what}", possible)
 
 

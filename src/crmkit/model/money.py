@@ -68,7 +68,7 @@ def _is_code(currency: str) -> bool:
 
 
 def _minor_units(number: Decimal, places: int) -> int | None:
-    if abs(number) > _LARGEST:
+    if number.copy_abs() > _LARGEST:
         return None
     try:
         units = int(_EXACTLY.to_integral_exact(_EXACTLY.scaleb(number, places)))
