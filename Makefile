@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types floors docs bench clean
+.PHONY: demo test lint types floors docs wheel bench clean
 
 demo: $(VENV)/crmkit
 	$(BIN)/crmkit demo
@@ -23,6 +23,15 @@ floors: $(VENV)/dev
 
 docs: $(VENV)/dev
 	$(BIN)/mkdocs build --strict
+
+# The wheel is built and tried alone, in an environment that has nothing but it.
+wheel: $(VENV)/dev
+	rm -rf dist
+	$(BIN)/python -m build --wheel --outdir dist
+	$(BIN)/python -m venv --clear dist/venv
+	dist/venv/bin/python -m pip install --quiet dist/*.whl
+	dist/venv/bin/crmkit --version
+	dist/venv/bin/python -I -W error tests/smoke.py
 
 bench: $(VENV)/test
 	for script in bench/*.py; do $(BIN)/python $$script; done

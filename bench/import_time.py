@@ -18,7 +18,12 @@ def seconds(code: str) -> float:
 
 
 def main() -> None:
-    codes = {"bare": "", "attrs, cattrs": "import attrs, cattrs", "crmkit": "import crmkit", "crmkit.model": "import crmkit.model"}
+    codes = {
+        "bare": "",
+        "attrs, cattrs": "import attrs, cattrs",
+        "crmkit": "import crmkit",
+        "crmkit.model": "import crmkit.model",
+    }
     runs: dict[str, list[float]] = {name: [] for name in codes}
     for _ in range(ROUNDS):
         for name, code in codes.items():

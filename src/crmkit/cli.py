@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -14,7 +14,7 @@ from crmkit import __version__
 from crmkit.crm import CRM, system_clock
 from crmkit.errors import CrmError, InvalidInput, StoreError
 from crmkit.io.folder import read_folder
-from crmkit.model import Record
+from crmkit.model import Deal, Employee, Interaction, Order, Record, SurveyResponse, Ticket
 from crmkit.report import Notice, page
 from crmkit.sample import company
 from crmkit.stats.periods import zone
@@ -23,6 +23,13 @@ DEMO_STORE = "crmkit-demo.db"
 DEMO_REPORT = "report.html"
 
 Say = Callable[[str], None]
+_TABLES: Mapping[str, type[Record]] = {
+    "deals": Deal,
+    "orders": Order,
+    "tickets": Ticket,
+    "interactions": Interaction,
+    "survey_responses": SurveyResponse,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +92,7 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is not a day; give it as 2025-12-31") from None
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class _Source:
     """What a report is made of, wherever it came from."""
 
@@ -100,9 +107,7 @@ class _Source:
 def _report(options: argparse.Namespace) -> None:
     _check_output(options.output)
     say = _progress()
-    source = _read(options, say)
-    for notice in source.notices:
-        print(f"{notice.where}: {notice.what}", file=sys.stderr)
+    source = _of_store(options, say) if "://" in options.source else _of_folder(options, say)
     _write_report(options.output, source, options.title, say)
     print(f"The report is {options.output}")
 
@@ -111,46 +116,55 @@ def _demo(options: argparse.Namespace) -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     store, output = options.folder / DEMO_STORE, options.folder / DEMO_REPORT
     say = _progress()
-    say("making the sample company")
+    say("Making the sample company")
     sample = company(seed=options.seed, customers=options.customers)
-    say("storing it")
+    say("Storing it")
     _replace_store(store, list(sample.records()))
     with closing(CRM.open(f"sqlite:///{store}", tz=sample.tz, create=False)) as crm:
-        source = _from_crm(crm, sample.as_of, "A sample company that crmkit made up")
+        source = _from_crm(crm, date(sample.year, 12, 31), "A sample company that crmkit made up")
         _write_report(output, source, "Sample company", say)
     print(f"The report is {output}")
     print(f'The data is {store}; open it with CRM.open("sqlite:///{store}")')
 
 
-def _read(options: argparse.Namespace, say: Say) -> _Source:
-    if "://" in options.source:
-        tz = options.tz or "UTC"
-        with closing(CRM.open(options.source, tz=tz, create=False)) as crm:
-            say("reading the store")
-            return _from_crm(crm, options.as_of or _today(tz), options.source)
-    if not Path(options.source).is_dir():
+def _of_store(options: argparse.Namespace, say: Say) -> _Source:
+    say(f"Reading {options.source}")
+    tz = options.tz or "UTC"
+    with closing(CRM.open(options.source, tz=tz, create=False)) as crm:
+        return _from_crm(crm, options.as_of or _today(tz), options.source)
+
+
+def _of_folder(options: argparse.Namespace, say: Say) -> _Source:
+    folder = Path(options.source)
+    if not folder.is_dir():
         raise InvalidInput(
             f"{options.source!r} is no folder and no store URL; give a folder of files, or 'sqlite:///club.db'"
         )
     found = read_folder(
-        Path(options.source), mapping=options.mapping, progress=lambda name, row: say(f"{name}: row {row:,}")
+        folder, mapping=options.mapping, progress=lambda name, row, _: say(f"Reading {name}: row {row:,}")
     )
+    say("")
+    for problem in found.problems:
+        if problem.kind == "warning":
+            print(problem, file=sys.stderr)
     tz = options.tz or found.time_zone
     return _Source(
-        found.tables(),
-        found.names(),
-        options.as_of or found.exported_on or _today(tz),
-        tz,
-        f"From the files in {Path(options.source).resolve().name}",
-        [Notice(problem.message, problem.where, problem.count) for problem in found.problems],
+        tables={name: found.records[cls] for name, cls in _TABLES.items()},
+        owners=_names(found.records[Employee]),
+        as_of=options.as_of or found.exported_on or _today(tz),
+        tz=tz,
+        subtitle=f"From the files in {folder.resolve().name}",
+        notices=[Notice(what=each.message, where=each.where, count=each.count) for each in found.problems],
     )
 
 
 def _from_crm(crm: CRM, as_of: date, subtitle: str) -> _Source:
-    names = ("deals", "orders", "tickets", "interactions", "survey_responses")
-    tables = {name: list(getattr(crm, name)) for name in names}
-    owners = {employee.id: employee.name for employee in crm.employees}
-    return _Source(tables, owners, as_of, crm.tz, subtitle)
+    tables = {name: list(getattr(crm, name)) for name in _TABLES}
+    return _Source(tables=tables, owners=_names(crm.employees), as_of=as_of, tz=crm.tz, subtitle=subtitle)
+
+
+def _names(employees: Iterable[Record]) -> dict[str, str]:
+    return {employee.id: employee.name for employee in employees if isinstance(employee, Employee)}
 
 
 def _write_report(output: Path, source: _Source, title: str, say: Say) -> None:

@@ -23,9 +23,13 @@ class InvalidTransition(CrmError, ValueError):
     """
 
     def __init__(self, message: str, possible: tuple[str, ...] = ()) -> None:
-        """Keep the possible moves beside the message, which names them too."""
-        super().__init__(f"{message}; possible from here: {', '.join(possible) or 'nothing'}")
+        """Keep the possible moves beside the message."""
+        super().__init__(message, possible)
         self.possible = possible
+
+    def __str__(self) -> str:
+        """Say what is wrong and what is possible."""
+        return f"{self.args[0]}; possible from here: {', '.join(self.possible) or 'nothing'}"
 
 
 class InvalidInput(CrmError, ValueError):
@@ -52,13 +56,13 @@ class MissingExtra(CrmError, ImportError):
     """An optional package is not installed; the message has the command that installs it."""
 
 
-def choices(word: str, known: Iterable[str]) -> str:
+def choices(word: str, known: Iterable[object]) -> str:
     """Return the end of a sentence about a word that is not known: the known ones, the nearest one named.
 
     >>> choices("Offr", ["Trial", "Offer"])
     "there are 'Trial', 'Offer'; did you mean 'Offer'?"
     """
-    words = list(known)
+    words = [str(each) for each in known]
     nearest = get_close_matches(word, words, n=1)
     listed = "there are " + ", ".join(map(repr, words)) if words else "there is none"
     return f"{listed}; did you mean {nearest[0]!r}?" if nearest else listed

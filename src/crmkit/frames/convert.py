@@ -40,6 +40,6 @@ def _columns(rows: list[Any], name: str, kind: str, wanted: dict[str, pl.DataTyp
         yield name, [value and value.amount for value in values]
         yield currency, [value and value.currency for value in values]
     elif kind == "texts":
-        yield name, [sorted(value) if isinstance(value, frozenset) else list(value) for value in values]
+        yield name, [sorted(value) if isinstance(value, frozenset) else value and list(value) for value in values]
     else:
         yield name, values

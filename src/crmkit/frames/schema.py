@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from crmkit.errors import InvalidInput
 from crmkit.model.record import fields
 from crmkit.model.shape import DECIMAL_PLACES, Kind
 
@@ -50,8 +51,13 @@ def schema(cls: type[Any]) -> dict[str, pl.DataType]:
     """
     columns: dict[str, pl.DataType] = {}
     for field in fields(cls):
-        if field.shape.kind in _TYPES:
-            columns[field.name] = _TYPES[field.shape.kind]
-        if field.shape.kind == "money":
-            columns[currency_column(field.name)] = pl.String()
+        kind = field.shape.kind
+        names = [field.name, currency_column(field.name)] if kind == "money" else [field.name]
+        for name, dtype in zip(names, (_TYPES.get(kind), pl.String()), strict=False):
+            if name in columns:
+                raise InvalidInput(
+                    f"{cls.__name__}.{field.name}: the column {name!r} is there already; rename one field"
+                )
+            if dtype is not None:
+                columns[name] = dtype
     return columns

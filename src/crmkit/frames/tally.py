@@ -5,6 +5,9 @@ from typing import Any, Self
 
 import attrs
 import narwhals as nw
+from narwhals.exceptions import InvalidOperationError
+
+from crmkit.errors import InvalidInput
 
 
 @attrs.frozen
@@ -41,16 +44,20 @@ def tally(
         *(nw.col(key).alias(f"key_{number}") for number, key in enumerate(keys)),
         outcome=outcome,
         bucket=nw.lit(None, nw.Int64) if bucket is None else bucket,
-        amount=nw.lit(0, nw.Int64) if amount is None else amount,
+        amount=nw.lit(0, nw.Int128) if amount is None else amount.cast(nw.Int128),
     ).filter(~nw.col("outcome").is_null())
     groups = [*(f"key_{number}" for number in range(len(keys))), "outcome", "bucket"]
-    answer = (
-        counted.with_columns(wide=nw.col("amount").cast(nw.Int128))
-        .with_columns(square=nw.col("wide") * nw.col("wide"))
+    question = (
+        counted.with_columns(square=nw.col("amount") * nw.col("amount"))
         .group_by(*groups, drop_null_keys=False)
-        .agg(n=nw.len(), total=nw.col("wide").sum(), squares=nw.col("square").sum())
-        .collect()
+        .agg(n=nw.len(), total=nw.col("amount").sum(), squares=nw.col("square").sum())
     )
+    try:
+        answer = question.collect()
+    except InvalidOperationError:
+        raise InvalidInput(
+            "column 'amount' holds a number that is too large; give amounts below 922 trillion"
+        ) from None
     result: dict[Key, dict[str, dict[Any, Sums]]] = {}
     for *key, label, inner, n, total, squares in answer.select(*groups, "n", "total", "squares").iter_rows():
         result.setdefault(tuple(key), {}).setdefault(label, {})[inner] = Sums(n, total, squares)

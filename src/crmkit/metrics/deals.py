@@ -7,11 +7,11 @@ import narwhals as nw
 
 from crmkit.frames.door import civil_day
 from crmkit.frames.table import MONEY_UNITS, Table, open_table
-from crmkit.frames.tally import Counts, Tally
+from crmkit.frames.tally import Counts, Sums, Tally
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.money import UNPRICED, currency_bucket, one_currency
 from crmkit.metrics.result import MetricResult
-from crmkit.metrics.scope import Moment, Scope, all_sums, check_outcomes, make_scope, result, rows
+from crmkit.metrics.scope import Moment, Scope, all_sums, check_outcomes, make_scope, result, rows, unknown
 from crmkit.model.deal import Deal
 from crmkit.stats import intervals
 from crmkit.stats.histogram import Histogram
@@ -78,12 +78,12 @@ def win_rate(
     scope = make_scope(WIN_RATE, as_of=as_of, start=start, end=end, every=every, by=by, tz=tz, method=method, ci=ci)
     if method == "created":
         found = _tally_created(scope, deals, columns)
-        return result(scope, found, _CATEGORIES, lambda counts: _share_won(counts, ci, _CATEGORIES))
+        return result(scope, found, _CATEGORIES, lambda counts: _share_won(counts, ci, _CATEGORIES, "created"))
     if method == "amount":
         return result(scope, tally_amounts(scope, deals, columns), ("won", "lost"), _amount_won)
     table = open_table(deals, Deal, needs=("category", "closed_at"), uses=("created_at",), by=scope.by, columns=columns)
     found = _tally_closed(scope, table)
-    return result(scope, found, ("won", "lost"), lambda counts: _share_won(counts, ci, ("won", "lost")))
+    return result(scope, found, ("won", "lost"), lambda counts: _share_won(counts, ci, ("won", "lost"), "closed"))
 
 
 SALES_CYCLE = Definition(
@@ -185,12 +185,11 @@ def _tally_closed(
     found = scope.tally(
         known,
         at=nw.when(closed & (closed_at <= scope.as_of)).then(closed_at),
-        outcome=outcome.otherwise(category),
+        outcome=outcome.when(category.is_in(_CATEGORIES)).then(category).otherwise(unknown("category")),
         bucket=bucket,
         amount=amount,
     )
-    reasons = [_UNDATED, _UNCATEGORISED, *(reason for _, reason in unusable)]
-    check_outcomes(found, reasons, "category", _CATEGORIES)
+    check_outcomes(found, "category", _CATEGORIES)
     return found
 
 
@@ -205,10 +204,12 @@ def _tally_created(scope: Scope, deals: Any, columns: Mapping[str, str] | None) 
         .then(nw.lit(_UNCATEGORISED))
         .when(later)
         .then(nw.lit(_OPEN))
-        .otherwise(category)
+        .when(category.is_in(_CATEGORIES))
+        .then(category)
+        .otherwise(unknown("category"))
     )
     found = scope.tally(table.rows, at=nw.col("created_at"), outcome=outcome)
-    check_outcomes(found, ["no creation date", _UNCATEGORISED], "category", _CATEGORIES)
+    check_outcomes(found, "category", _CATEGORIES)
     return found
 
 
@@ -233,7 +234,7 @@ def _without(found: Tally, outcomes: set[str]) -> Tally:
     }
 
 
-def _share_won(counts: Counts, ci: float | None, counted: Sequence[str]) -> dict[str, Any]:
+def _share_won(counts: Counts, ci: float | None, counted: Sequence[str], what: str) -> dict[str, Any]:
     won, n = rows(counts.get("won")), sum(rows(counts.get(outcome)) for outcome in counted)
     low, high = (ci and intervals.proportion(won, n, ci)) or (None, None)
     return {
@@ -244,13 +245,16 @@ def _share_won(counts: Counts, ci: float | None, counted: Sequence[str]) -> dict
         "n": n,
         "low": low,
         "high": high,
-        "reason": None if n else "no deal was closed",
+        "reason": None if n else f"no deal was {what}",
     }
 
 
 def _amount_won(counts: Counts) -> dict[str, Any]:
-    _, warnings = one_currency([*counts.get("won", {}), *counts.get("lost", {})])
-    won, lost = all_sums(counts.get("won")), all_sums(counts.get("lost"))
+    won_in, lost_in = counts.get("won", {}), counts.get("lost", {})
+    _, warnings = one_currency(
+        {each: won_in.get(each, Sums()) + lost_in.get(each, Sums()) for each in {*won_in, *lost_in}}
+    )
+    won, lost = all_sums(won_in), all_sums(lost_in)
     both = won + lost
     return {
         "value": won.total / both.total if both.total else None,

@@ -1,11 +1,13 @@
 """Sums of money: exact, and of one currency only."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Mapping
+from typing import Any
 
 import narwhals as nw
 
 from crmkit.errors import InvalidInput
 from crmkit.frames.table import Table
+from crmkit.frames.tally import Sums
 
 UNPRICED = "no amount"
 """The reason for leaving out a record without an amount."""
@@ -16,15 +18,17 @@ def currency_bucket(table: Table) -> nw.Expr | None:
     return nw.col("currency") if "currency" in table.columns else None
 
 
-def one_currency(buckets: Iterable[Hashable]) -> tuple[str, tuple[str, ...]]:
-    """Return the one currency of some amounts and no warning, or "money" and a warning where the data does not say it.
+def one_currency(amounts: Mapping[Any, Sums]) -> tuple[str, tuple[str, ...]]:
+    """Return the one currency of some amounts by currency, and a warning where the data does not say it of all.
 
-    Raises `InvalidInput` for several: sums of different currencies mean nothing.
+    Without any it is "money". Raises `InvalidInput` for several: a sum of different currencies means nothing.
     """
-    currencies = {bucket for bucket in buckets if bucket is not None}
+    currencies = sorted(str(currency) for currency in amounts if currency is not None)
     if len(currencies) > 1:
-        listed = ", ".join(sorted(map(str, currencies)))
+        listed = ", ".join(currencies)
         raise InvalidInput(f"amounts in {listed} cannot be added; convert them first, or group with by='currency'")
-    if currencies:
-        return str(currencies.pop()), ()
-    return "money", ("the data does not say the currency",)
+    unsaid = amounts.get(None, Sums()).n
+    if not currencies:
+        return "money", ("the data does not say the currency",) if unsaid else ()
+    warning = f"{unsaid} amounts have no currency and are taken for {currencies[0]}"
+    return currencies[0], (warning,) if unsaid else ()

@@ -7,7 +7,7 @@ import narwhals as nw
 
 from crmkit.errors import InvalidInput
 from crmkit.frames.door import period_index
-from crmkit.frames.table import Table, open_table
+from crmkit.frames.table import Table, group_columns, open_table
 from crmkit.frames.tally import Counts, Tally
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.result import MetricResult
@@ -52,7 +52,7 @@ def nps(
 
     Args:
         responses: records, or a Polars, pandas or Arrow table with `score` (whole numbers from 0 to 10, empty where
-            unanswered) and `responded_at`; "latest" needs `customer_id`. Where there is a column `kind`, only "nps" counts.
+            unanswered) and `responded_at`; "latest" needs `customer_id`. Where there is a column `kind`, only "nps" counts, and `scale_low` and `scale_high` must be 0 and 10.
         method: "latest" or "all" answers of a customer. Of several at the same instant the lowest score counts.
         ci: confidence of the interval, in closed form; None for none.
         as_of, start, end, every, by, tz, columns: as for every KPI, see `crmkit.metrics`.
@@ -77,7 +77,7 @@ def nps(
         responses,
         SurveyResponse,
         needs=("score", "responded_at", *customer),
-        uses=("kind",),
+        uses=("kind", "scale_low", "scale_high"),
         by=scope.by,
         columns=columns,
     )
@@ -87,6 +87,9 @@ def nps(
 def _tally_answers(scope: Scope, table: Table) -> Tally:
     score, at = nw.col("score"), nw.col("responded_at")
     valid = (score >= _LOWEST) & (score <= _HIGHEST) & (score.round() == score)
+    for column, bound in (("scale_low", _LOWEST), ("scale_high", _HIGHEST)):
+        if column in table.columns:
+            valid = valid & (nw.col(column).fill_null(bound) == bound)
     answer = (
         nw.when(score.is_null() | (at > scope.as_of))
         .then(nw.lit(_UNANSWERED))
@@ -121,7 +124,7 @@ def _with_superseded(scope: Scope, answers: nw.LazyFrame[Any]) -> nw.LazyFrame[A
     at, score = nw.col("responded_at"), nw.col("score")
     competes = nw.col("answer").is_in(_ANSWERS) & ~nw.col("customer_id").is_null() & scope.window(at)
     index = nw.lit(0) if scope.every is None else period_index(at, scope.every, scope.tz)
-    keys = ["rated_in", "competes", "customer_id", *scope.by]
+    keys = ["rated_in", "competes", "customer_id", *group_columns(scope.by)]
     latest = answers.with_columns(rated_in=index, competes=competes).with_columns(latest_at=at.max().over(*keys))
     lowest = latest.with_columns(lowest=nw.when(at == nw.col("latest_at")).then(score).min().over(*keys))
     chosen = (at == nw.col("latest_at")) & (score == nw.col("lowest")) & nw.col("is_first")

@@ -6,13 +6,13 @@ from typing import Any
 import narwhals as nw
 
 from crmkit.frames.door import civil_day
-from crmkit.frames.table import MONEY_UNITS, Table, open_table
+from crmkit.frames.table import MONEY_UNITS, Table, group_columns, open_table
 from crmkit.frames.tally import Counts, Tally
 from crmkit.metrics.deals import tally_amounts
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.money import UNPRICED, currency_bucket, one_currency
 from crmkit.metrics.result import MetricResult
-from crmkit.metrics.scope import Moment, Scope, all_sums, check_outcomes, make_scope, result
+from crmkit.metrics.scope import Moment, Scope, all_sums, check_outcomes, make_scope, result, unknown
 from crmkit.model.order import Order
 from crmkit.stats import intervals
 
@@ -88,57 +88,59 @@ def _tally_purchases(scope: Scope, orders: Any, columns: Mapping[str, str] | Non
         orders, Order, needs=("at", "amount", *key), uses=("currency", "category"), by=scope.by, columns=columns
     )
     known = table.rows.filter(nw.col("at").is_null() | (nw.col("at") <= scope.as_of)).with_columns(
-        purchase_status=_purchase_status(table)
+        status=_status(table)
     )
-    if key:
-        day = civil_day(nw.col("at"), scope.tz) if scope.method == "customer_day" else nw.lit(0)
-        keys = [
-            *key,
-            "purchase_day",
-            "purchase_status",
-            *scope.by,
-            *(["currency"] if "currency" in table.columns else []),
-        ]
-        lines = known.with_columns(purchase_day=day).group_by(*dict.fromkeys(keys), drop_null_keys=False)
-        known = lines.agg(at=nw.col("at").min(), amount=nw.col("amount").sum())
-    refund = nw.when((nw.col("purchase_status") == "purchase") & (nw.col("amount") < 0)).then(nw.lit("refund"))
+    purchases = _collapsed(scope, table, known, *key) if key else known
+    refund = nw.when((nw.col("status") == "purchase") & (nw.col("amount") < 0)).then(nw.lit("refund"))
     found = scope.tally(
-        known,
+        purchases,
         at=nw.col("at"),
-        outcome=refund.otherwise(nw.col("purchase_status")),
+        outcome=refund.otherwise(nw.col("status")),
         bucket=currency_bucket(table),
         amount=nw.col("amount"),
     )
-    check_outcomes(
-        found, ["purchase", "refund", "cancelled", "no date", UNPRICED], "category", ("open", "completed", "cancelled")
-    )
+    check_outcomes(found, "category", ("open", "completed", "cancelled"))
     return found
 
 
-def _purchase_status(table: Table) -> nw.Expr:
-    status = (
-        nw.when(nw.col("at").is_null()).then(nw.lit("no date")).when(nw.col("amount").is_null()).then(nw.lit(UNPRICED))
+def _collapsed(scope: Scope, table: Table, rows: nw.LazyFrame[Any], key: str) -> nw.LazyFrame[Any]:
+    """Make one row of the rows of one purchase; what has no key, or is left out, stays a row of its own."""
+    day = civil_day(nw.col("at"), scope.tz) if scope.method == "customer_day" else nw.lit(0, nw.Int64)
+    currency = ["currency"] if "currency" in table.columns else []
+    keys = [key, "day", "status", *currency, *group_columns(scope.by)]
+    is_line = (nw.col("status") == "purchase") & ~nw.col(key).is_null()
+    lines = rows.with_columns(day=day, is_line=is_line)
+    purchases = (
+        lines.filter(nw.col("is_line"))
+        .group_by(*keys, drop_null_keys=False)
+        .agg(at=nw.col("at").min(), amount=nw.col("amount").sum())
     )
+    return nw.concat([purchases, lines.filter(~nw.col("is_line")).select(*keys, "at", "amount")])
+
+
+def _status(table: Table) -> nw.Expr:
+    undated = nw.when(nw.col("at").is_null()).then(nw.lit("no date"))
+    status = undated.when(nw.col("amount").is_null()).then(nw.lit(UNPRICED))
     if "category" not in table.columns:
         return status.otherwise(nw.lit("purchase"))
     category = nw.col("category")
     bought = category.is_null() | category.is_in(["open", "completed"])
-    return status.when(bought).then(nw.lit("purchase")).otherwise(category)
+    cancelled = status.when(category == "cancelled").then(nw.lit("cancelled"))
+    return cancelled.when(bought).then(nw.lit("purchase")).otherwise(unknown("category"))
 
 
 def _average(counts: Counts, outcome: str, ci: float | None) -> dict[str, Any]:
     currency, warnings = one_currency(counts.get(outcome, {}))
     sums = all_sums(counts.get(outcome))
-    total, squares = sums.total / MONEY_UNITS, sums.squares / MONEY_UNITS**2
-    low, high = (ci and intervals.mean(total, squares, sums.n, ci)) or (None, None)
+    bounds = (ci and intervals.mean(sums.total, sums.squares, sums.n, ci)) or None
     return {
-        "value": total / sums.n if sums.n else None,
+        "value": sums.total / MONEY_UNITS / sums.n if sums.n else None,
         "unit": currency,
-        "numerator": total,
+        "numerator": sums.total / MONEY_UNITS,
         "denominator": sums.n,
         "n": sums.n,
-        "low": low,
-        "high": high,
+        "low": bounds and bounds[0] / MONEY_UNITS,
+        "high": bounds and bounds[1] / MONEY_UNITS,
         "reason": None if sums.n else "nothing was bought",
         "warnings": warnings if sums.n else (),
     }

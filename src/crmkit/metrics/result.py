@@ -55,6 +55,7 @@ class MetricResult(Sequence[Measure]):
     method: str
     as_of: datetime
     tz: str
+    by: tuple[str, ...] = ()
     measures: tuple[Measure, ...]
     excluded: Mapping[str, int] = attrs.field(factory=dict)
 
@@ -94,10 +95,8 @@ class MetricResult(Sequence[Measure]):
 
     def to_polars(self) -> pl.DataFrame:
         """Return one row a measure as a Polars frame, with a column for each group and for the period."""
-        names = list(dict.fromkeys(name for measure in self.measures for name in measure.group))
-        columns = [*_PERIOD_TYPES, *names, *_VALUE_TYPES]
-        rows = [[row[name] for name in columns] for row in self.to_dicts()]
-        types: dict[str, Any] = {**_PERIOD_TYPES, **dict.fromkeys(names), **_VALUE_TYPES}
+        types: dict[str, Any] = {**_PERIOD_TYPES, **dict.fromkeys(self.by), **_VALUE_TYPES}
+        rows = [[row[name] for name in types] for row in self.to_dicts()]
         return pl.DataFrame(rows, schema=types, orient="row", infer_schema_length=None)
 
     def to_pandas(self) -> "pd.DataFrame":
@@ -126,6 +125,9 @@ _VALUE_TYPES: dict[str, Any] = {
     "excluded": pl.Int64,
     "warnings": pl.List(pl.String),
 }
+
+COLUMNS = frozenset({*_PERIOD_TYPES, *_VALUE_TYPES})
+"""The columns of a result as a frame, besides the groups."""
 
 
 def _row(measure: Measure) -> dict[str, Any]:

@@ -9,9 +9,10 @@ import narwhals as nw
 
 from crmkit.errors import InvalidInput, choices
 from crmkit.frames.door import period_index
+from crmkit.frames.table import group_columns
 from crmkit.frames.tally import Counts, Key, Sums, Tally, tally
 from crmkit.metrics.definition import Definition
-from crmkit.metrics.result import Measure, MetricResult
+from crmkit.metrics.result import COLUMNS, Measure, MetricResult
 from crmkit.stats.intervals import quantile_of_normal
 from crmkit.stats.periods import Every, Period, check_every, index_of, instant, period_of, zone
 
@@ -63,7 +64,7 @@ class Scope:
         dated = rows.with_columns(scope_at=at).filter(nw.col("scope_at").is_null() | self.window(nw.col("scope_at")))
         return tally(
             dated.with_columns(scope_period=index),
-            ["scope_period", *self.by],
+            ["scope_period", *group_columns(self.by)],
             outcome=outcome,
             bucket=bucket,
             amount=amount,
@@ -84,9 +85,9 @@ def make_scope(
 ) -> Scope:
     """Check the arguments of a KPI; raise `InvalidInput`, which names the argument, for one that cannot be used."""
     zone(tz)
-    if method not in definition.methods:
+    if not isinstance(method, str) or method not in definition.methods:
         raise InvalidInput(
-            f"method={method!r} is no definition of {definition.name}; {choices(method, definition.methods)}"
+            f"method={method!r} is no definition of {definition.name}; {choices(str(method), definition.methods)}"
         )
     if ci is not None:
         quantile_of_normal(ci)
@@ -97,7 +98,7 @@ def make_scope(
         start=None if start is None else instant(start, tz, "start"),
         end=None if end is None else instant(end, tz, "end"),
         every=check_every(every),
-        by=(by,) if isinstance(by, str) else tuple(by or ()),
+        by=_check_by(by),
         tz=tz,
         ci=ci,
     )
@@ -106,14 +107,33 @@ def make_scope(
     return scope
 
 
-def check_outcomes(found: Tally, known: Iterable[str], column: str, accepted: Sequence[str]) -> None:
+def _check_by(by: Any) -> tuple[str, ...]:
+    names = (by,) if isinstance(by, str) else by or ()
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise InvalidInput(f"by={by!r} is no column; give the name of one, or a list of names")
+    for name in names:
+        if name in COLUMNS:
+            raise InvalidInput(
+                f"by={name!r} is also a column of the result; group by='my_{name}' with columns={{'my_{name}': {name!r}}}"
+            )
+    return tuple(names)
+
+
+_UNKNOWN = "?"
+
+
+def unknown(category: str) -> nw.Expr:
+    """The outcome of a row whose category has no meaning; `check_outcomes` makes an error of it."""
+    return nw.concat_str([nw.lit(_UNKNOWN), nw.col(category)])
+
+
+def check_outcomes(found: Tally, column: str, accepted: Sequence[str]) -> None:
     """Raise `InvalidInput` where a column of categories holds a word that has no meaning."""
-    known = {*known, *accepted}
     strange: dict[str, int] = {}
     for counts in found.values():
         for outcome, buckets in counts.items():
-            if outcome not in known:
-                strange[outcome] = strange.get(outcome, 0) + rows(buckets)
+            if outcome.startswith(_UNKNOWN):
+                strange[outcome[1:]] = strange.get(outcome[1:], 0) + rows(buckets)
     if strange:
         listed = ", ".join(f"{word!r} ({n} rows)" for word, n in sorted(strange.items())[:5])
         raise InvalidInput(f"column {column!r} holds {listed}; accepted are {', '.join(map(repr, accepted))}")
@@ -155,6 +175,7 @@ def result(scope: Scope, found: Tally, counted: Sequence[str], finish: Finish) -
         method=scope.method,
         as_of=scope.as_of,
         tz=scope.tz,
+        by=scope.by,
         measures=tuple(measures),
         excluded=_excluded(undated.values(), counted),
     )
@@ -174,8 +195,7 @@ def _indexes(scope: Scope, dated: Tally) -> list[int | None]:
     if scope.every is None:
         return [None]
     first = min((key[0] for key in dated), default=None) if scope.start is None else _index(scope, scope.start)
-    last_moment = scope.as_of if scope.end is None else min(scope.as_of, scope.end - _SMALLEST)
-    return [] if first is None else list(range(first, _index(scope, last_moment) + 1))
+    return [] if first is None else list(range(first, _index(scope, _last_moment(scope)) + 1))
 
 
 def _index(scope: Scope, moment: datetime) -> int:
@@ -185,12 +205,14 @@ def _index(scope: Scope, moment: datetime) -> int:
 
 def _is_partial(scope: Scope, period: Period | None) -> bool:
     """Whether the period was cut by the window or had not ended at `as_of`."""
-    known_until = scope.as_of + _SMALLEST
     if period is None:
-        return scope.end is not None and scope.end > known_until
+        return _last_moment(scope) < (scope.as_of if scope.end is None else scope.end - _SMALLEST)
     begins, ends = instant(period.start, scope.tz, "start"), instant(period.end, scope.tz, "end")
-    until = known_until if scope.end is None else min(scope.end, known_until)
-    return ends > until or (scope.start is not None and begins < scope.start)
+    return _last_moment(scope) < ends - _SMALLEST or (scope.start is not None and begins < scope.start)
+
+
+def _last_moment(scope: Scope) -> datetime:
+    return scope.as_of if scope.end is None else min(scope.as_of, scope.end - _SMALLEST)
 
 
 def _sortable(group: Key) -> list[tuple[bool, str, Any]]:

@@ -11,7 +11,7 @@ from crmkit.frames.table import Table, open_table
 from crmkit.frames.tally import Counts
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.result import MetricResult
-from crmkit.metrics.scope import Moment, Scope, check_outcomes, make_scope, result, rows
+from crmkit.metrics.scope import Moment, Scope, check_outcomes, make_scope, result, rows, unknown
 from crmkit.model.interaction import Interaction
 from crmkit.model.ticket import Ticket
 from crmkit.stats import intervals
@@ -19,6 +19,7 @@ from crmkit.stats import intervals
 _COUNTED = ("first contact", "more contacts")
 _UNDATED = "resolved without a date"
 _CATEGORIES = ("open", "paused", "resolved")
+_DIRECTIONS = ("inbound", "outbound", "internal")
 
 FIRST_CONTACT_RESOLUTION = Definition(
     name="first_contact_resolution",
@@ -55,7 +56,7 @@ def first_contact_resolution(
 
     Args:
         tickets: records, or a Polars, pandas or Arrow table with `id`, `customer_id`, `category`, `created_at` and `resolved_at`;
-            it reads `topic` (any ticket of the customer repeats where there is none) and `reopen_count`.
+            it reads `topic` (tickets without one are taken to be on one topic) and `reopen_count`.
         interactions: records or a table with `ticket_id`, `direction` and `at`; only "outbound" ones are replies, and
             where there is a column `provenance`, those of a "machine" are none.
         method: "no_repeat".
@@ -88,9 +89,9 @@ def first_contact_resolution(
         method=method,
         ci=ci,
     )
-    if repeat_within_days < 0:
+    if not isinstance(repeat_within_days, int) or repeat_within_days < 0:
         raise InvalidInput(
-            f"repeat_within_days={repeat_within_days} is negative; give 0 for no window, or a number of days"
+            f"repeat_within_days={repeat_within_days!r} is no window; give a whole number of days, or 0 for none"
         )
     window = timedelta(days=repeat_within_days)
     needs = ("id", "customer_id", "category", "created_at", "resolved_at")
@@ -104,7 +105,7 @@ def first_contact_resolution(
     found = scope.tally(
         judged, at=nw.when(resolved).then(nw.col("resolved_at")), outcome=_outcome(scope, table, window)
     )
-    check_outcomes(found, [*_COUNTED, _UNDATED, "not resolved", "window still open"], "category", _CATEGORIES)
+    check_outcomes(found, "category", _CATEGORIES)
     return result(scope, found, _COUNTED, lambda counts: _share(counts, ci))
 
 
@@ -113,19 +114,33 @@ def _replies(scope: Scope, interactions: Any, columns: Mapping[str, str] | None)
     table = open_table(
         interactions, Interaction, needs=("ticket_id", "direction", "at"), uses=("provenance",), columns=columns
     )
+    _check_directions(table)
     is_reply = (nw.col("direction") == "outbound") & ~nw.col("ticket_id").is_null() & (nw.col("at") <= scope.as_of)
     if "provenance" in table.columns:
         is_reply = is_reply & (nw.col("provenance").is_null() | (nw.col("provenance") != "machine"))
     return table.rows.filter(is_reply).group_by("ticket_id").agg(replies=nw.len())
 
 
+def _check_directions(table: Table) -> None:
+    found = table.rows.select("direction").unique().collect()["direction"].to_list()
+    strange = sorted(word for word in found if word is not None and word not in _DIRECTIONS)
+    if strange:
+        listed = ", ".join(map(repr, strange[:5]))
+        raise InvalidInput(f"column 'direction' holds {listed}; accepted are {', '.join(map(repr, _DIRECTIONS))}")
+
+
 def _repeated(tickets: nw.LazyFrame[Any], table: Table, window: timedelta) -> nw.LazyFrame[Any]:
-    """The tickets after whose resolution their customer opened another one on the topic, within the window."""
-    topic = ["topic"] if "topic" in table.columns else []
-    resolved = tickets.filter(~nw.col("resolved_at").is_null()).select("id", "customer_id", "resolved_at", *topic)
-    opened = tickets.select("customer_id", *topic, other_id=nw.col("id"), opened_at=nw.col("created_at"))
+    """The tickets after whose resolution their customer opened another one on the topic, within the window.
+
+    Tickets without a topic are on one topic: nobody knows that they are not.
+    """
+    keys = ["customer_id", "topic"]
+    topic = nw.col("topic").fill_null("") if "topic" in table.columns else nw.lit("")
+    known = tickets.select("id", "customer_id", "created_at", "resolved_at", topic=topic)
+    resolved = known.filter(~nw.col("resolved_at").is_null()).select("id", "resolved_at", *keys)
+    opened = known.select(*keys, other_id=nw.col("id"), opened_at=nw.col("created_at"))
     after = (nw.col("opened_at") > nw.col("resolved_at")) & (nw.col("opened_at") <= nw.col("resolved_at") + window)
-    pairs = resolved.join(opened, on=["customer_id", *topic], how="inner")
+    pairs = resolved.join(opened, on=keys, how="inner")
     return pairs.filter(after & (nw.col("other_id") != nw.col("id"))).group_by("id").agg(repeats=nw.len())
 
 
@@ -140,7 +155,7 @@ def _outcome(scope: Scope, table: Table, window: timedelta) -> nw.Expr:
         nw.when(category.is_null() | category.is_in(["open", "paused"]) | (is_resolved & (resolved_at > scope.as_of)))
         .then(nw.lit("not resolved"))
         .when(~is_resolved)
-        .then(category)
+        .then(unknown("category"))
         .when(resolved_at.is_null())
         .then(nw.lit(_UNDATED))
         .when(resolved_at + window > scope.as_of)

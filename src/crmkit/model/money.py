@@ -68,7 +68,7 @@ def _is_code(currency: str) -> bool:
 
 
 def _minor_units(number: Decimal, places: int) -> int | None:
-    if abs(number) > _LARGEST:
+    if number.copy_abs() > _LARGEST:
         return None
     try:
         units = int(_EXACTLY.to_integral_exact(_EXACTLY.scaleb(number, places)))
@@ -77,7 +77,7 @@ def _minor_units(number: Decimal, places: int) -> int | None:
     return units if abs(units) <= _LARGEST else None
 
 
-@attrs.frozen(order=False)
+@attrs.frozen(order=False, init=False)
 class Money:
     """An exact amount in one currency.
 
@@ -106,7 +106,7 @@ class Money:
                 f"Money.amount: {amount} is not a whole number of the smallest unit of {currency} ({places} decimals) "
                 "that fits into 64 bits; round it first"
             )
-        self.__attrs_init__(_EXACTLY.scaleb(Decimal(units), -places), currency)  # type: ignore[attr-defined]
+        self.__attrs_init__(_EXACTLY.scaleb(Decimal(units), -places), currency)
 
     @classmethod
     def from_minor_units(cls, units: int, currency: str) -> Self:

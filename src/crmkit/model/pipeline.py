@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Literal
+from unicodedata import normalize
 
 from crmkit.errors import InvalidInput, InvalidRecord, choices
 from crmkit.model.record import Record, Value, field, record, value
@@ -52,8 +53,9 @@ class Pipeline(Record):
 
     def stage(self, label: str) -> Stage:
         """Return the stage with this label; raise `InvalidInput`, which lists the stages, if there is none."""
+        wanted = normalize("NFC", label)
         for stage in self.stages:
-            if stage.label == label:
+            if stage.label == wanted:
                 return stage
         raise InvalidInput(f"pipeline {self.id!r} has no stage {label!r}; {choices(label, self.labels())}")
 

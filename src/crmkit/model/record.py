@@ -68,7 +68,7 @@ def _masked(value: object) -> str:
 
 def _complete(cls: type[Any], attributes: list["attrs.Attribute[Any]"]) -> list["attrs.Attribute[Any]"]:
     hints = typing.get_type_hints(cls)
-    return [_completed(cls, attribute, hints[attribute.name]) for attribute in attributes]
+    return [_completed(cls, attribute, hints.get(attribute.name)) for attribute in attributes]
 
 
 def _completed(cls: type[Any], attribute: "attrs.Attribute[Any]", hint: object) -> "attrs.Attribute[Any]":
@@ -136,7 +136,7 @@ class Record(Value):
 
     id: str = field(factory=new_id, category="identity")
     created_at: datetime | None = field(default=None)
-    external_ids: Mapping[str, Scalar] = field(factory=FrozenDict, category="identity")
+    external_ids: Mapping[str, Scalar] = field(factory=FrozenDict, category="identity", personal=True)
     tags: AbstractSet[str] = field(default=frozenset())
     custom: Mapping[str, Scalar] = field(factory=FrozenDict, personal=True)
 

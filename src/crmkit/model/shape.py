@@ -89,27 +89,46 @@ def shape_of(annotation: object, where: str) -> Shape:
     >>> shape_of(datetime | None, "Deal.closed_at")
     Shape(kind='instant', optional=True, choices=(), item=None, is_set=False)
     """
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (types.UnionType, typing.Union):
-        inner = [argument for argument in arguments if argument is not types.NoneType]
-        if len(inner) == 1 < len(arguments):
-            return attrs.evolve(shape_of(inner[0], where), optional=True)
-    elif origin is Literal:
-        return Shape("choice", choices=arguments)
-    elif origin in (AbstractSet, Sequence) and arguments[0] is str:
-        return Shape("texts", item=str, is_set=origin is AbstractSet)
-    elif origin is Sequence and attrs.has(arguments[0]):
-        return Shape("values", item=arguments[0])
-    elif origin is Mapping:
-        return Shape("mapping")
-    elif isinstance(annotation, type) and annotation in _KINDS:
+    inner = _without_none(annotation)
+    if inner is not None:
+        return attrs.evolve(shape_of(inner, where), optional=True)
+    shape = _shape_of_class(annotation) if isinstance(annotation, type) else _shape_of_generic(annotation)
+    if shape is None:
+        raise TypeError(
+            f"{where}: a field cannot be {annotation}; give str, int, float, Decimal, bool, datetime, date, Money, a value "
+            "class, a Literal of words, Set[str], Sequence[str], Sequence of a value class or Mapping[str, Scalar], each also "
+            "with '| None'"
+        )
+    return shape
+
+
+def _without_none(annotation: object) -> object | None:
+    if typing.get_origin(annotation) not in (types.UnionType, typing.Union):
+        return None
+    inner = [each for each in typing.get_args(annotation) if each is not types.NoneType]
+    return inner[0] if len(inner) == 1 else None
+
+
+def _shape_of_class(annotation: type[Any]) -> Shape | None:
+    if annotation in _KINDS:
         return Shape(_KINDS[annotation])
-    elif isinstance(annotation, type) and attrs.has(annotation):
-        return Shape("value", item=annotation)
-    raise TypeError(
-        f"{where}: a field cannot be {annotation}; give str, int, float, Decimal, bool, datetime, date, Money, a value class, a Literal of words, "
-        "Set[str], Sequence[str], Sequence of a value class or Mapping[str, Scalar], each also with '| None'"
-    )
+    return Shape("value", item=annotation) if _is_value_class(annotation) else None
+
+
+def _shape_of_generic(annotation: object) -> Shape | None:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Literal and all(isinstance(word, str) for word in arguments):
+        return Shape("choice", choices=arguments)
+    if origin in (AbstractSet, Sequence) and arguments == (str,):
+        return Shape("texts", item=str, is_set=origin is AbstractSet)
+    if origin is Sequence and arguments and _is_value_class(arguments[0]):
+        return Shape("values", item=arguments[0])
+    return Shape("mapping") if origin is Mapping and arguments == (str, Scalar) else None
+
+
+def _is_value_class(annotation: object) -> bool:
+    """Whether this is a class of values that live inside records; what has an id is linked by it instead."""
+    return isinstance(annotation, type) and attrs.has(annotation) and not hasattr(annotation, "id")
 
 
 Convert = Callable[[Any], Any]
@@ -153,10 +172,10 @@ def _check_choice(shape: Shape, refuse: Refuse) -> Convert:
     accepted = f"one of {', '.join(map(repr, shape.choices))}"
     choices = frozenset(shape.choices)
 
-    def check(value: object) -> object:
+    def check(value: object) -> str:
         if not isinstance(value, str) or value not in choices:
             refuse(value, accepted)
-        return value
+        return str.__str__(value)
 
     return check
 
@@ -172,11 +191,18 @@ def _check_integer(_: Shape, refuse: Refuse) -> Convert:
 
 def _check_number(_: Shape, refuse: Refuse) -> Convert:
     def check(value: object) -> float:
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        if not isinstance(value, int | float) or isinstance(value, bool) or not _is_finite(value):
             refuse(value, "a finite number")
         return float(value)
 
     return check
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
 
 
 def _check_decimal(_: Shape, refuse: Refuse) -> Convert:
@@ -208,7 +234,7 @@ def _check_flag(_: Shape, refuse: Refuse) -> Convert:
 
 def _check_instant(_: Shape, refuse: Refuse) -> Convert:
     def check(value: object) -> datetime:
-        if not isinstance(value, datetime) or value.utcoffset() is None:
+        if not isinstance(value, datetime) or not _is_aware(value):
             refuse(value, "a datetime with a time zone, such as datetime(2025, 1, 31, 12, 0, tzinfo=UTC)")
         if value.tzinfo is UTC and value.__class__ is datetime:
             return value
@@ -220,6 +246,13 @@ def _check_instant(_: Shape, refuse: Refuse) -> Convert:
         return datetime.combine(moment.date(), moment.time(), UTC)
 
     return check
+
+
+def _is_aware(value: datetime) -> bool:
+    try:
+        return value.utcoffset() is not None
+    except ValueError:  # the missing instant of pandas is a datetime that has no offset to ask for
+        return False
 
 
 def _check_day(_: Shape, refuse: Refuse) -> Convert:
@@ -241,15 +274,19 @@ def _check_money(_: Shape, refuse: Refuse) -> Convert:
 
 
 def _check_texts(shape: Shape, refuse: Refuse) -> Convert:
-    kind: type[Any] = frozenset if shape.is_set else tuple
+    made: type[Any] = frozenset if shape.is_set else tuple
     text = _check_text(shape, refuse)
 
-    def check(value: object) -> object:
-        if isinstance(value, str | bytes | Mapping) or not isinstance(value, AbstractSet | Sequence):
-            refuse(value, "a collection of texts, not one text")
-        return kind(map(text, value))
+    def check(value: Any) -> object:
+        if not _is_list(value) and not (shape.is_set and isinstance(value, AbstractSet)):
+            refuse(value, f"a {'set or list' if shape.is_set else 'list'} of texts, not one text")
+        return made(map(text, value))
 
     return check
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def _check_value(shape: Shape, refuse: Refuse) -> Convert:
@@ -266,8 +303,8 @@ def _check_value(shape: Shape, refuse: Refuse) -> Convert:
 def _check_values(shape: Shape, refuse: Refuse) -> Convert:
     item = typing.cast("type[Any]", shape.item)
 
-    def check(value: object) -> tuple[object, ...]:
-        if not isinstance(value, Sequence) or not all(isinstance(each, item) for each in value):
+    def check(value: Any) -> tuple[object, ...]:
+        if not _is_list(value) or not all(isinstance(each, item) for each in value):
             refuse(value, f"a list of {item.__name__}")
         return tuple(value)
 
@@ -276,19 +313,22 @@ def _check_values(shape: Shape, refuse: Refuse) -> Convert:
 
 def _check_mapping(shape: Shape, refuse: Refuse) -> Convert:
     text = _check_text(shape, refuse)
+    checks = {str: text, int: _check_integer(shape, refuse), float: _check_number(shape, refuse)}
+
+    def scalar(value: Any) -> Any:
+        if value is None or isinstance(value, bool):
+            return value
+        check = next((check for kind, check in checks.items() if isinstance(value, kind)), None)
+        return check(value) if check else refuse(value, "text, numbers, True, False or None in a mapping")
 
     def check(value: object) -> FrozenDict:
         if isinstance(value, FrozenDict):
             return value
-        if not isinstance(value, Mapping) or not all(_is_scalar(each) for each in value.values()):
+        if not isinstance(value, Mapping):
             refuse(value, "a mapping from text to text, numbers, True, False or None")
-        return FrozenDict({text(key): each for key, each in value.items()})
+        return FrozenDict({text(key): scalar(each) for key, each in value.items()})
 
     return check
-
-
-def _is_scalar(value: object) -> bool:
-    return value is None or isinstance(value, str | int | bool) or (isinstance(value, float) and math.isfinite(value))
 
 
 _CHECKS: Mapping[Kind, Callable[[Shape, Refuse], Convert]] = {

@@ -36,16 +36,17 @@ def proportion(successes: int, trials: int, confidence: float) -> Interval | Non
     return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
-def mean(total: float, squares: float, n: int, confidence: float) -> Interval | None:
+def mean(total: int, squares: int, n: int, confidence: float) -> Interval | None:
     """Return the interval of a mean from the sum and the sum of squares, by the normal approximation; None below two.
 
-    >>> [round(bound, 2) for bound in mean(6.0, 14.0, 3, 0.95)]
+    Both sums are whole, because the difference of two large rounded ones would be noise.
+
+    >>> [round(bound, 2) for bound in mean(6, 14, 3, 0.95)]
     [0.87, 3.13]
     """
     if n < 2:  # noqa: PLR2004 - one value has no spread
         return None
-    average = total / n
-    variance = max(0.0, (squares - total * average) / (n - 1))
+    average, variance = total / n, (n * squares - total * total) / (n * (n - 1))
     reach = quantile_of_normal(confidence) * math.sqrt(variance / n)
     return average - reach, average + reach
 

@@ -4,6 +4,7 @@ A period has a whole number, its index, so that an engine can group by it and Py
 end is the first day that does not belong to them.
 """
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
@@ -33,14 +34,14 @@ def check_every(every: str | None) -> Every | None:
             return known  # type: ignore[no-any-return]
     if every is None:
         return None
-    raise InvalidInput(f"every={every!r} is not a kind of period; {choices(every, get_args(Every))}")
+    raise InvalidInput(f"every={every!r} is not a kind of period; {choices(str(every), get_args(Every))}")
 
 
 def zone(name: str) -> ZoneInfo:
     """Return the time zone of this IANA name; raise `InvalidInput` for an unknown one."""
     try:
         return ZoneInfo(name)
-    except (LookupError, ValueError, OSError):
+    except (LookupError, TypeError, ValueError, OSError):
         raise InvalidInput(f"tz={name!r} is not a time zone; give an IANA name such as 'Asia/Bangkok'") from None
 
 
@@ -58,12 +59,23 @@ def instant(moment: date | datetime, tz: str, name: str, *, end_of_day: bool = F
             raise InvalidInput(
                 f"{name}={moment} has no time zone; give an aware datetime, or a date for a whole day in tz"
             )
-        return moment.astimezone(UTC)
+        return _within_calendar(lambda: moment.astimezone(UTC), name, moment)
     if not isinstance(moment, date):
         raise InvalidInput(f"{name}={moment!r} is no point in time; give a date or an aware datetime")
-    day = moment + timedelta(days=1) if end_of_day else moment
-    midnight = datetime(day.year, day.month, day.day, tzinfo=zone(tz)).astimezone(UTC)
+    return _within_calendar(lambda: _midnight(moment, tz, end_of_day=end_of_day), name, moment)
+
+
+def _midnight(day: date, tz: str, *, end_of_day: bool) -> datetime:
+    first = day + timedelta(days=1) if end_of_day else day
+    midnight = datetime(first.year, first.month, first.day, tzinfo=zone(tz)).astimezone(UTC)
     return midnight - timedelta(microseconds=1) if end_of_day else midnight
+
+
+def _within_calendar(convert: Callable[[], datetime], name: str, moment: date) -> datetime:
+    try:
+        return convert()
+    except OverflowError:
+        raise InvalidInput(f"{name}={moment} is at an end of the calendar; give a day further inside") from None
 
 
 def index_of(day: date, every: Every) -> int:

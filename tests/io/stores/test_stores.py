@@ -170,7 +170,7 @@ def test_any_sequence_of_steps_leaves_both_stores_alike(steps: list[tuple[str, s
         assert list(memory.every(Employee)) == list(sqlite.every(Employee))
 
 
-class _Undone(Exception):  # noqa: N818 - a signal of the test, not an error
+class _Undone(Exception):
     pass
 
 

@@ -1,0 +1,189 @@
+"""The text of a cell as the value of a field."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import attrs
+
+from crmkit.model.money import Money, decimals
+from crmkit.model.shape import Kind, Shape, converter
+
+ISO = "iso"
+"""The format of dates and times that are written as ISO 8601 says."""
+
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_LARGEST = 2**63
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_SAMPLE = datetime(2025, 12, 31, 18, 30, tzinfo=UTC)
+# The other directives of strptime, such as %b and %p, mean what the locale of the process says.
+_DIRECTIVES = ("Y", "y", "m", "d", "j", "H", "M", "S", "f", "z", "%")
+
+
+@attrs.frozen
+class Conventions:
+    """What cells leave unsaid: the zone of times without one, the currency of amounts, and the format of dates."""
+
+    zone: ZoneInfo
+    currency: str | None = None
+    dates: str = ISO
+
+
+@attrs.frozen
+class CellReader:
+    """How text becomes a value: `parse` returns None for text that does not fit, and `accepted` says what would fit."""
+
+    parse: Callable[[str], Any]
+    accepted: str
+
+
+def tidy(text: str) -> str:
+    """Return text without white space around it and in NFC, so that equal words are equal text.
+
+    >>> tidy(" Ann ")
+    'Ann'
+    """
+    text = text.strip()
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def check_format(pattern: str) -> str | None:
+    """Return what is wrong with a format of dates, or None for a good one.
+
+    >>> check_format("%d.%m.%Y")
+    >>> check_format("%d %b %Y")
+    '%b depends on the language of the computer or is unknown; there are %Y, %y, %m, %d, %j, %H, %M, %S, %f, %z, %%'
+    """
+    directives = re.findall("%(.?)", pattern, re.DOTALL)
+    for directive in directives:
+        if directive not in _DIRECTIVES:
+            known = ", ".join(f"%{each}" for each in _DIRECTIVES)
+            return f"%{directive} depends on the language of the computer or is unknown; there are {known}"
+    used = [directive for directive in directives if directive != "%"]
+    if len(set(used)) < len(used) or {"Y", "y"} <= set(used):
+        return "a part of the date stands in it twice"
+    if not {"Y", "y"} & set(used) or not ({"m", "d"} <= set(used) or "j" in used):
+        return "it must hold the year, the month and the day"
+    return None
+
+
+def cell_reader(shape: Shape, conventions: Conventions) -> CellReader:
+    """Return how text is read for a field of this shape, whose kind is one of `READABLE`.
+
+    A time that a change of clocks skips or repeats is read with the offset that was valid before the change.
+
+    >>> reader = cell_reader(Shape("instant"), Conventions(ZoneInfo("Asia/Bangkok"), dates="%d.%m.%Y"))
+    >>> reader.parse("31.12.2025")
+    datetime.datetime(2025, 12, 30, 17, 0, tzinfo=datetime.timezone.utc)
+    >>> reader.parse("2025-12-31"), reader.accepted
+    (None, 'a date as %d.%m.%Y, such as 31.12.2025')
+    """
+    return _READERS[shape.kind](shape, conventions)
+
+
+def _read_text(_: Shape, __: Conventions) -> CellReader:
+    return CellReader(str, "text")
+
+
+def _read_texts(_: Shape, __: Conventions) -> CellReader:
+    return CellReader(lambda text: (text,), "text")
+
+
+def _read_choice(shape: Shape, _: Conventions) -> CellReader:
+    words = {word.casefold(): word for word in shape.choices}
+    return CellReader(lambda text: words.get(text.casefold()), f"one of {', '.join(map(repr, shape.choices))}")
+
+
+def _read_flag(_: Shape, __: Conventions) -> CellReader:
+    return CellReader(lambda text: _FLAGS.get(text.casefold()), f"one of {', '.join(map(repr, _FLAGS))}")
+
+
+def _read_integer(_: Shape, __: Conventions) -> CellReader:
+    def convert(text: str) -> int | None:
+        number = int(text) if _INTEGER.fullmatch(text) else _LARGEST
+        return number if -_LARGEST <= number < _LARGEST else None
+
+    return CellReader(_fitting(convert), "a whole number, such as 1234")
+
+
+def _read_number(_: Shape, __: Conventions) -> CellReader:
+    def convert(text: str) -> float | None:
+        number = float(text) if _NUMBER.fullmatch(text) else float("inf")
+        return number if abs(number) < float("inf") else None
+
+    return CellReader(convert, "a number with a decimal point, such as 1234.5")
+
+
+def _read_decimal(shape: Shape, _: Conventions) -> CellReader:
+    check = converter(shape, "a cell", personal=True)
+
+    def convert(text: str) -> Any:
+        return check(Decimal(text)) if _NUMBER.fullmatch(text) else None
+
+    return CellReader(_fitting(convert), "a number with a decimal point, such as 1234.5")
+
+
+def _read_money(_: Shape, conventions: Conventions) -> CellReader:
+    currency = conventions.currency
+    assert currency is not None
+
+    def convert(text: str) -> Money | None:
+        return Money(text, currency) if _NUMBER.fullmatch(text) else None
+
+    accepted = f"an amount in {currency} with a decimal point and at most {decimals(currency)} decimals, such as 1234"
+    return CellReader(_fitting(convert), accepted)
+
+
+def _read_instant(_: Shape, conventions: Conventions) -> CellReader:
+    pattern, zone = conventions.dates, conventions.zone
+
+    def convert(text: str) -> datetime:
+        moment = _moment(text, pattern)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+
+    return CellReader(_fitting(convert), _accepted(pattern, "2025-12-31 or 2025-12-31T18:30"))
+
+
+def _read_day(_: Shape, conventions: Conventions) -> CellReader:
+    pattern = conventions.dates
+    convert = date.fromisoformat if pattern == ISO else lambda text: _moment(text, pattern).date()
+    return CellReader(_fitting(convert), _accepted(pattern, "2025-12-31"))
+
+
+def _moment(text: str, pattern: str) -> datetime:
+    return datetime.fromisoformat(text) if pattern == ISO else datetime.strptime(text, pattern)  # noqa: DTZ007 - has a zone next
+
+
+def _accepted(pattern: str, iso: str) -> str:
+    return f"a date such as {iso}" if pattern == ISO else f"a date as {pattern}, such as {_SAMPLE.strftime(pattern)}"
+
+
+def _fitting(convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return convert(text)
+        except (ValueError, ArithmeticError):
+            return None
+
+    return parse
+
+
+_READERS: Mapping[Kind, Callable[[Shape, Conventions], CellReader]] = {
+    "text": _read_text,
+    "texts": _read_texts,
+    "choice": _read_choice,
+    "flag": _read_flag,
+    "integer": _read_integer,
+    "number": _read_number,
+    "decimal": _read_decimal,
+    "money": _read_money,
+    "instant": _read_instant,
+    "day": _read_day,
+}
+READABLE = frozenset(_READERS)
+"""The kinds of fields that one cell can fill."""

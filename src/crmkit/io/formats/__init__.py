@@ -1,0 +1,1 @@
+"""File formats: one module each, all with `columns(path)` and `read(path)`."""

@@ -1,0 +1,24 @@
+"""Tries an installed crmkit alone: every module imports without an extra, and the main job runs. `make wheel` runs it."""
+
+import importlib
+import pkgutil
+from datetime import date
+
+import crmkit
+from crmkit import CRM
+from crmkit.report import page
+from crmkit.sample import company
+
+
+def main() -> None:
+    for module in pkgutil.walk_packages(crmkit.__path__, "crmkit."):
+        importlib.import_module(module.name)
+    sample = company(customers=20)
+    with CRM.open("sqlite://") as crm:
+        crm.load(sample.records())
+        assert crm.metrics.win_rate(as_of=date(sample.year, 12, 31)).only.n > 0
+        assert "Win rate" in page({"deals": crm.deals}, as_of=date(sample.year, 12, 31))
+
+
+if __name__ == "__main__":
+    main()
