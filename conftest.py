@@ -12,12 +12,13 @@ from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 import crmkit
 from crmkit import model
+from crmkit.model import lead
 
 
 @pytest.fixture(autouse=True)
 def _names_in_docstrings(doctest_namespace: dict[str, Any]) -> None:
     doctest_namespace.update({name: getattr(model, name) for name in model.__all__})
-    doctest_namespace.update(CRM=crmkit.CRM, UTC=UTC, date=date, datetime=datetime)
+    doctest_namespace.update(CRM=crmkit.CRM, qualify=lead.qualify, UTC=UTC, date=date, datetime=datetime)
 
 
 def _enter_empty_folder(namespace: dict[str, Any]) -> None:

@@ -2,17 +2,20 @@
 
 import importlib
 import pkgutil
+from contextlib import suppress
 from datetime import date
 
 import crmkit
 from crmkit import CRM
+from crmkit.errors import MissingExtra
 from crmkit.report import page
 from crmkit.sample import company
 
 
 def main() -> None:
     for module in pkgutil.walk_packages(crmkit.__path__, "crmkit."):
-        importlib.import_module(module.name)
+        with suppress(MissingExtra):
+            importlib.import_module(module.name)
     sample = company(customers=20)
     with CRM.open("sqlite://") as crm:
         crm.load(sample.records())

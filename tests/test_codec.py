@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from crmkit.codec import from_plain, to_plain
 from crmkit.errors import CrmError, InvalidRecord
 from crmkit.model import RECORDS, Customer, Deal, Employee, Pipeline, Record, field, record
-from tests.strategies import records
+from crmkit.testing.strategies import records
+from tests.examples import few
 
 
+@few
 @given(data=st.data())
 @pytest.mark.parametrize("cls", RECORDS, ids=lambda cls: cls.__name__)
 def test_every_record_comes_back_equal_from_json(data: st.DataObject, cls: type[Record]) -> None:

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from crmkit import CRM, metrics
+from crmkit.crm import Collection
 from crmkit.errors import Conflict, InvalidInput, InvalidTransition, NotFound
 from crmkit.io.stores import MemoryStore
 from crmkit.model import (
+    RECORDS,
     Customer,
     Deal,
     Employee,
     Interaction,
+    Lead,
     Money,
     Order,
     Pipeline,
@@ -23,6 +26,7 @@ from crmkit.model import (
     Ticket,
     new_id,
 )
+from crmkit.model.lead import qualify
 
 NOON = datetime(2025, 5, 1, 12, tzinfo=UTC)
 GYM = Pipeline(
@@ -143,12 +147,35 @@ def test_moves_of_a_ticket_keep_the_transition(crm: CRM) -> None:
 def test_an_update_cannot_change_a_state(crm: CRM) -> None:
     deal, ticket = _deal(crm), crm.tickets.add(Ticket())
 
-    with pytest.raises(InvalidTransition, match="changes its stage in update; .*: advance, win, lose, reopen"):
+    with pytest.raises(InvalidTransition, match="changes its state in update; .*: advance, win, lose, reopen"):
         crm.deals.update(deal.replace(stage="Offer"))
-    with pytest.raises(InvalidTransition, match="changes its status in update; .*: resolve, reopen"):
+    with pytest.raises(InvalidTransition, match="changes its state in update; .*: resolve, reopen"):
         crm.tickets.update(ticket.replace(category="resolved"))
     assert crm.deals.update(deal.replace(name="Year card")).name == "Year card"
     assert crm.tickets.update(ticket.replace(topic="door")).topic == "door"
+
+
+def test_a_move_of_the_model_is_kept_with_its_transition(crm: CRM) -> None:
+    lead = crm.leads.add(Lead(id="l1", name="Ann"))
+    crm.keep(*qualify(lead, at=NOON, by="anna"))
+
+    assert crm.leads.get("l1").qualified_at == NOON
+    assert [(each.subject, each.by, each.recorded_at) for each in crm.transitions] == [("Lead", "anna", NOON)]
+    with pytest.raises(InvalidTransition, match="Lead 'l1' changes its state in update; .* crm.keep"):
+        crm.leads.update(lead)
+
+
+def test_a_move_of_a_record_that_is_not_stored_keeps_nothing(crm: CRM) -> None:
+    with pytest.raises(NotFound, match="no Lead has the id 'l1'"):
+        crm.keep(*qualify(Lead(id="l1", name="Ann"), at=NOON))
+
+    assert len(crm.transitions) == 0
+
+
+def test_every_record_class_has_a_collection(crm: CRM) -> None:
+    collected = {each.cls for each in vars(crm).values() if isinstance(each, Collection)}
+
+    assert collected == set(RECORDS)
 
 
 def test_a_move_that_is_impossible_changes_nothing(crm: CRM) -> None:

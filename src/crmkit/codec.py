@@ -25,7 +25,7 @@ def to_plain(record: Value) -> dict[str, Any]:
     """Return a record as dicts, lists, text, numbers, True, False and None.
 
     >>> to_plain(Stage("Trial", "open", 0.3))
-    {'label': 'Trial', 'category': 'open', 'probability': 0.3, 'rotting_days': None}
+    {'label': 'Trial', 'category': 'open', 'probability': 0.3, 'rotting_days': None, 'forecast_category': None}
     """
     plain: dict[str, Any] = _CONVERTER.unstructure(record)
     return plain
@@ -39,7 +39,7 @@ def from_plain(cls: type[_V], data: Mapping[str, Any]) -> _V:
     >>> from_plain(Stage, {"label": "Trial", "category": "open", "propability": 0.3})
     Traceback (most recent call last):
     crmkit.errors.InvalidRecord: Stage has no field 'propability'; there are 'label', 'category', 'probability', \
-'rotting_days'; did you mean 'probability'?
+'rotting_days', 'forecast_category'; did you mean 'probability'?
     """
     if not isinstance(data, Mapping):
         raise InvalidRecord(f"{cls.__name__}: {type(data).__name__} is no record; give a mapping from field to value")

@@ -14,18 +14,37 @@ from crmkit import metrics
 from crmkit.errors import InvalidInput, InvalidTransition, choices
 from crmkit.io.stores import Store, open_store
 from crmkit.model import (
+    Alias,
+    BusinessCalendar,
+    Campaign,
+    Consent,
     Contact,
+    Cost,
     Customer,
     Deal,
     Employee,
     Interaction,
+    Lead,
+    Merge,
+    Message,
     Order,
+    Package,
+    Payment,
     Pipeline,
+    PointsEntry,
     Product,
+    Quote,
     Record,
+    ServiceLevel,
+    Subscription,
+    Survey,
     SurveyResponse,
+    Target,
+    Task,
+    Team,
     Ticket,
     Transition,
+    Usage,
 )
 from crmkit.model import deal as deals
 from crmkit.model import ticket as tickets
@@ -66,16 +85,35 @@ class CRM:
         self.tz = zone(tz).key
         self._usual_actor = _Actor(by, None)
         self._thread = local()
+        self.teams = Collection(self, Team)
         self.employees = Collection(self, Employee)
+        self.targets = Collection(self, Target)
         self.products = Collection(self, Product)
         self.pipelines = Collection(self, Pipeline)
         self.customers = Collection(self, Customer)
         self.contacts = Collection(self, Contact)
+        self.merges = Collection(self, Merge)
+        self.aliases = Collection(self, Alias)
+        self.consents = Collection(self, Consent)
+        self.campaigns = Collection(self, Campaign)
         self.deals = Deals(self, Deal)
+        self.quotes = Collection(self, Quote)
+        self.leads = Collection(self, Lead)
         self.orders = Collection(self, Order)
+        self.subscriptions = Collection(self, Subscription)
+        self.packages = Collection(self, Package)
+        self.usages = Collection(self, Usage)
+        self.payments = Collection(self, Payment)
+        self.points_entries = Collection(self, PointsEntry)
+        self.business_calendars = Collection(self, BusinessCalendar)
+        self.service_levels = Collection(self, ServiceLevel)
         self.tickets = Tickets(self, Ticket)
         self.interactions = Collection(self, Interaction)
+        self.messages = Collection(self, Message)
+        self.surveys = Collection(self, Survey)
         self.survey_responses = Collection(self, SurveyResponse)
+        self.tasks = Collection(self, Task)
+        self.costs = Collection(self, Cost)
         self.transitions = Collection(self, Transition)
         self.metrics = Metrics(self)
 
@@ -111,6 +149,21 @@ class CRM:
         finally:
             self._thread.actor = outer
 
+    def keep(self, record: R, *transitions: Transition) -> R:
+        """Keep what a move of the model returned: the changed record in place of the stored one, and its transitions.
+
+        Raises `NotFound` where the record is not stored, and then keeps nothing.
+
+        >>> crm = CRM.open("memory://")
+        >>> lead = crm.leads.add(Lead(id="l1", name="Ann Kowalska"))
+        >>> crm.keep(*qualify(lead, at=datetime(2025, 5, 1, tzinfo=UTC))).qualified_at
+        datetime.datetime(2025, 5, 1, 0, 0, tzinfo=datetime.timezone.utc)
+        """
+        with self.store.transaction():
+            self.store.put(record)
+            self.store.add(transition.replace(recorded_at=self.clock()) for transition in transitions)
+        return record
+
     def load(self, records: Iterable[Record]) -> int:
         """Keep many records exactly as they are, as an import does, and return how many; all of them or none."""
         return self.store.add(records)
@@ -142,20 +195,22 @@ class CRM:
 class Collection(Generic[R]):
     """The stored records of one class."""
 
+    _moves: tuple[str, ...] = ("crm.keep of a move of the model",)
+
     def __init__(self, crm: CRM, cls: type[R]) -> None:
         """Show the records of a class in the store of a CRM."""
         self._crm = crm
         self._store = crm.store
-        self._cls = cls
+        self.cls = cls
 
     def add(self, record: R) -> R:
         """Keep a new record and return it; `created_at` becomes now where it is empty.
 
         Raises `Conflict` where its id is stored already, and `InvalidInput` for a record of another class.
         """
-        if not isinstance(record, self._cls):
+        if not isinstance(record, self.cls):
             raise InvalidInput(
-                f"a {type(record).__name__} is no {self._cls.__name__}; add it to the collection of its class"
+                f"a {type(record).__name__} is no {self.cls.__name__}; add it to the collection of its class"
             )
         _, at = self._crm.acting()
         added = record if record.created_at is not None else record.replace(created_at=at)
@@ -165,45 +220,43 @@ class Collection(Generic[R]):
     def update(self, record: R) -> R:
         """Keep a changed record in place of the stored one and return it.
 
-        Raises `NotFound` where its id is not stored.
+        Raises `NotFound` where its id is not stored, and `InvalidTransition` where its state is another one: states change by
+        the moves of the model alone.
         """
-        self._store.put(record)
+        with self._store.transaction():
+            stored = self.get(record.id)
+            if _state(stored) != _state(record):
+                raise InvalidTransition(f"{self.cls.__name__} {record.id!r} changes its state in update", self._moves)
+            self._store.put(record)
         return record
 
     def get(self, record_id: str) -> R:
         """Return the record with this id; raise `NotFound` where there is none."""
-        return self._store.get(self._cls, record_id)
+        return self._store.get(self.cls, record_id)
 
     def __iter__(self) -> Iterator[R]:
         """Go through all records by id."""
-        return self._store.every(self._cls)
+        return self._store.every(self.cls)
 
     def __len__(self) -> int:
         """Return how many records there are."""
-        return self._store.count(self._cls)
+        return self._store.count(self.cls)
 
-    def _changed(self, moved: R, transition: Transition) -> R:
-        self._store.put(moved)
-        self._store.add([transition.replace(recorded_at=self._crm.clock())])
-        return moved
+
+def _state(record: Record) -> tuple[object, ...]:
+    """The label and the category of a record that has a state."""
+    label = next((name for name in ("stage", "status") if hasattr(record, name)), "category")
+    return (getattr(record, label, None), getattr(record, "category", None)) if hasattr(record, "category") else ()
 
 
 class Deals(Collection[Deal]):
     """The stored deals. Their stage changes by `advance`, `win`, `lose` and `reopen`, which keep the transition too."""
 
+    _moves = ("advance", "win", "lose", "reopen")
+
     def add(self, record: Deal) -> Deal:
         """Keep a new deal with the category of its stage; raises `NotFound` or `InvalidInput` for its pipeline or stage."""
         return super().add(deals.placed(record, self._crm.pipelines.get(record.pipeline_id)))
-
-    def update(self, record: Deal) -> Deal:
-        """Keep a changed deal; raises `InvalidTransition` where its stage is another one."""
-        with self._store.transaction():
-            stored = self.get(record.id)
-            if (stored.stage, stored.category) != (record.stage, record.category):
-                raise InvalidTransition(
-                    f"deal {record.id!r} changes its stage in update", ("advance", "win", "lose", "reopen")
-                )
-            return super().update(record)
 
     def advance(self, deal_id: str, stage: str, *, reason: str | None = None) -> Deal:
         """Move an open deal to another open stage; see `crmkit.model.deal.advance`."""
@@ -225,19 +278,13 @@ class Deals(Collection[Deal]):
         by, at = self._crm.acting()
         with self._store.transaction():
             deal = self.get(deal_id)
-            return self._changed(*move(deal, self._crm.pipelines.get(deal.pipeline_id), at=at, by=by))
+            return self._crm.keep(*move(deal, self._crm.pipelines.get(deal.pipeline_id), at=at, by=by))
 
 
 class Tickets(Collection[Ticket]):
     """The stored tickets. Their status changes by `resolve` and `reopen`, which keep the transition too."""
 
-    def update(self, record: Ticket) -> Ticket:
-        """Keep a changed ticket; raises `InvalidTransition` where its status is another one."""
-        with self._store.transaction():
-            stored = self.get(record.id)
-            if (stored.status, stored.category) != (record.status, record.category):
-                raise InvalidTransition(f"ticket {record.id!r} changes its status in update", ("resolve", "reopen"))
-            return super().update(record)
+    _moves = ("resolve", "reopen")
 
     def resolve(self, ticket_id: str, *, status: str = "Resolved", reason: str | None = None) -> Ticket:
         """Resolve a ticket; see `crmkit.model.ticket.resolve`."""
@@ -250,7 +297,7 @@ class Tickets(Collection[Ticket]):
     def _move(self, ticket_id: str, move: Callable[..., tickets.Moved]) -> Ticket:
         by, at = self._crm.acting()
         with self._store.transaction():
-            return self._changed(*move(self.get(ticket_id), at=at, by=by))
+            return self._crm.keep(*move(self.get(ticket_id), at=at, by=by))
 
 
 class Metrics:

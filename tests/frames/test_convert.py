@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from crmkit.errors import InvalidInput
 from crmkit.frames import from_records, schema
 from crmkit.model import RECORDS, Customer, Deal, Employee, Money, Record, fields
+from crmkit.testing.strategies import records, simplest
+from tests.examples import few
 from tests.model.vertical import Member, Visit
-from tests.strategies import few, records, simplest
 
 CLASSES = [*RECORDS, Member, Visit]
 LISTS = {cls: st.lists(records(cls), max_size=4) for cls in CLASSES}

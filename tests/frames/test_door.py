@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from crmkit.frames.door import civil_day, period_index
 from crmkit.stats.periods import Every, index_of
-from tests.strategies import ZONES, few
+from crmkit.testing.strategies import ZONES
+from tests.examples import few
 
 moments = st.lists(st.datetimes(datetime(1890, 1, 1), datetime(2060, 1, 1), timezones=st.just(UTC)), max_size=10)
 

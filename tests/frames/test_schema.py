@@ -9,8 +9,8 @@ from crmkit.frames import schema
 from crmkit.frames.schema import INSTANT, MONEY, currency_column
 from crmkit.model import RECORDS, Deal, Money, Product, Record, field, fields, record
 from crmkit.model.money import decimals
+from crmkit.testing.strategies import CURRENCIES
 from tests.model.vertical import Member, Visit
-from tests.strategies import CURRENCIES
 
 every_class = pytest.mark.parametrize("cls", [*RECORDS, Member, Visit], ids=lambda cls: cls.__name__)
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from crmkit.errors import InvalidInput
 from crmkit.frames.table import MONEY_UNITS, Table, open_table
 from crmkit.model import Customer, Deal, Money, SurveyResponse
+from crmkit.testing.strategies import money, records, simplest
 from tests.frames.kinds import KINDS
 from tests.model.vertical import Member
-from tests.strategies import money, records, simplest
 
 NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
 NEEDS = ("id", "category", "closed_at", "amount", "currency")

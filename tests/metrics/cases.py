@@ -12,7 +12,7 @@ from crmkit import metrics
 from crmkit.metrics import Definition, MetricResult, catalogue
 from crmkit.model import Deal, Interaction, Order, Record, SurveyResponse, Ticket
 from crmkit.stats.periods import Every
-from tests.strategies import instants, money
+from crmkit.testing.strategies import instants, money
 
 Tables = dict[str, list[Any]]
 

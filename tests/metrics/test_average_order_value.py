@@ -12,9 +12,9 @@ from hypothesis import given
 from crmkit.errors import InvalidInput
 from crmkit.metrics import average_order_value
 from crmkit.model import Deal, Money, Order
+from crmkit.testing.strategies import simplest
 from tests.metrics.cases import deals, orders
 from tests.metrics.oracle import Asked, Fact, asked, check, priced_deals
-from tests.strategies import simplest
 
 MAY = date(2025, 5, 31)
 NOON = datetime(2025, 5, 2, 12, tzinfo=UTC)

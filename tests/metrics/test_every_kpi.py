@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from crmkit.errors import InvalidInput
 from crmkit.frames import from_records, schema
 from crmkit.metrics import Measure, MetricResult, catalogue
+from tests.examples import few
 from tests.frames.kinds import KINDS
 from tests.metrics.cases import AS_OF, CASES, CLASSES, EVERY, TZS, Case, every_case
-from tests.strategies import few
 
 SUMS = ("n", "numerator", "denominator")
 

@@ -14,9 +14,9 @@ from crmkit.frames import from_records
 from crmkit.metrics import first_contact_resolution
 from crmkit.metrics.result import Measure
 from crmkit.model import Interaction, Ticket
+from crmkit.testing.strategies import simplest
 from tests.metrics.cases import interactions, tickets
 from tests.metrics.oracle import Asked, Fact, asked, check, share
-from tests.strategies import simplest
 
 MAY = date(2025, 5, 31)
 SOLVED = datetime(2025, 5, 2, 12, tzinfo=UTC)

@@ -13,9 +13,9 @@ from hypothesis import given
 from crmkit.errors import InvalidInput
 from crmkit.metrics import nps
 from crmkit.model import SurveyResponse
+from crmkit.testing.strategies import simplest
 from tests.metrics.cases import survey_responses
 from tests.metrics.oracle import Asked, Fact, asked, check
-from tests.strategies import simplest
 
 MAY = date(2025, 5, 31)
 NOON = datetime(2025, 5, 2, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ from crmkit.errors import InvalidInput
 from crmkit.metrics import Measure, MetricResult, average_order_value, win_rate
 from crmkit.model import Deal, Money, Order
 from crmkit.stats.periods import Period
-from tests.strategies import simplest
+from crmkit.testing.strategies import simplest
 
 MAY = date(2025, 5, 31)
 DEALS = [

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from crmkit.metrics import sales_cycle
 from crmkit.model import Deal
+from crmkit.testing.strategies import simplest
 from tests.metrics.cases import deals
 from tests.metrics.oracle import Asked, Fact, asked, check, closed_deals
-from tests.strategies import simplest
 
 MAY = date(2025, 5, 31)
 CREATED = datetime(2025, 5, 1, 9, tzinfo=UTC)

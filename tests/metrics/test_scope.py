@@ -9,7 +9,7 @@ import pytest
 from crmkit.errors import InvalidInput
 from crmkit.metrics import Measure, MetricResult, win_rate
 from crmkit.model import Deal
-from tests.strategies import simplest
+from crmkit.testing.strategies import simplest
 
 MICROSECOND = timedelta(microseconds=1)
 BANGKOK = ZoneInfo("Asia/Bangkok")

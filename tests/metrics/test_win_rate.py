@@ -13,9 +13,9 @@ from hypothesis import given
 from crmkit.errors import InvalidInput
 from crmkit.metrics import win_rate
 from crmkit.model import Deal, Money
+from crmkit.testing.strategies import simplest
 from tests.metrics.cases import deals
 from tests.metrics.oracle import Asked, Fact, asked, check, closed_deals, priced_deals, share
-from tests.strategies import simplest
 
 MAY = date(2025, 5, 31)
 

@@ -12,7 +12,7 @@ from crmkit.model.billing import billing_period, change_plan, due_for_renewal, m
 from crmkit.model.money import Money
 from crmkit.model.subscription import Subscription, activate, cancel_at_end, freeze, unfreeze
 from crmkit.model.term import portion
-from tests.strategies import money
+from crmkit.testing.strategies import money
 
 NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
 days = st.dates(date(2000, 1, 1), date(2100, 1, 1))

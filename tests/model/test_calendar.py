@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.strategies import instants
 
 from crmkit.errors import InvalidInput, InvalidRecord, MissingExtra
 from crmkit.model.calendar import (
@@ -24,6 +23,7 @@ from crmkit.model.calendar import (
     working_time,
 )
 from crmkit.model.service_time import _offset_changes
+from crmkit.testing.strategies import instants
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 # Days on which the clock is changed: by an hour, at midnight, past midnight back into the day before, by half an hour, by a

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmkit.model.contact_point import Address, ContactPoint
-from tests.strategies import records
+from crmkit.testing.strategies import records
 
 
 @pytest.mark.parametrize(

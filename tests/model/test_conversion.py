@@ -18,7 +18,7 @@ from crmkit.model.lead import Lead
 from crmkit.model.pipeline import Pipeline, Stage
 from crmkit.model.record import fields, record
 from crmkit.model.task import Task
-from tests.strategies import records
+from crmkit.testing.strategies import records
 
 MAY = datetime(2025, 5, 1, 12, tzinfo=UTC)
 JUNE = datetime(2025, 6, 1, 12, tzinfo=UTC)

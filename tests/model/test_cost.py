@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crmkit.errors import InvalidInput, InvalidRecord
 from crmkit.model.cost import Cost, accrued
 from crmkit.model.money import Money
-from tests.strategies import money
+from crmkit.testing.strategies import money
 
 START = date(2025, 1, 1)
 shares = st.decimals(0, 1, places=4)

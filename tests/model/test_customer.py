@@ -18,7 +18,7 @@ from crmkit.model.merge import Merge
 from crmkit.model.preference import Preference
 from crmkit.model.record import Value
 from crmkit.model.team import Team
-from tests.strategies import instants, records
+from crmkit.testing.strategies import instants, records
 
 KINDS: list[ContactKind] = ["email", "phone", "social", "address", "web"]
 POINTS = st.lists(

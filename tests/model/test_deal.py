@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crmkit.errors import InvalidInput, InvalidRecord, InvalidTransition
 from crmkit.model import Deal, Pipeline, Stage, Transition
 from crmkit.model.deal import advance, lose, placed, reopen, win
-from tests.strategies import records
+from crmkit.testing.strategies import records
 
 CATEGORY: dict[str, Any] = {
     "Trial": "open",

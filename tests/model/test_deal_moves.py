@@ -12,7 +12,7 @@ from crmkit.errors import InvalidInput, InvalidRecord, InvalidTransition
 from crmkit.model.deal import Deal, DealContact, Moved, advance, lose, placed, probability, reopen, win
 from crmkit.model.money import Money
 from crmkit.model.pipeline import Pipeline, Stage
-from tests.strategies import records
+from crmkit.testing.strategies import records
 
 START = datetime(2025, 3, 1, 12, tzinfo=UTC)
 LATER = START + timedelta(days=30)

@@ -12,7 +12,7 @@ from crmkit.errors import InvalidRecord, InvalidTransition
 from crmkit.model.contact_point import ContactPoint
 from crmkit.model.conversion import convert
 from crmkit.model.lead import Lead, Moved, disqualify, possible_moves, qualify, recycle, work
-from tests.strategies import records
+from crmkit.testing.strategies import records
 
 START = datetime(2025, 3, 1, 12, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crmkit.errors import InvalidInput, InvalidRecord
 from crmkit.model.line import Line, total
 from crmkit.model.money import Money
-from tests.strategies import money, records
+from crmkit.testing.strategies import money, records
 
 quantities = st.decimals(-1000, 1000, places=3)
 prices = money(10**9, ("PLN",))

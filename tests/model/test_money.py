@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from crmkit.errors import InvalidInput, InvalidRecord
 from crmkit.model import Money
 from crmkit.model.money import decimals
-from tests.strategies import CURRENCIES, money
+from crmkit.testing.strategies import CURRENCIES, money
 
 FAR_FROM_OVERFLOW = 10**17
 LARGEST = 2**63 - 1

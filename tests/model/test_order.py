@@ -8,7 +8,7 @@ from hypothesis import given
 from crmkit.errors import InvalidRecord
 from crmkit.model.money import Money
 from crmkit.model.order import Order
-from tests.strategies import money
+from crmkit.testing.strategies import money
 
 NOON = datetime(2025, 5, 2, 12, tzinfo=UTC)
 

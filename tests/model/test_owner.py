@@ -12,7 +12,7 @@ from crmkit.model.lead import Lead
 from crmkit.model.owner import reassign
 from crmkit.model.product import Product
 from crmkit.model.record import record
-from tests.strategies import records
+from crmkit.testing.strategies import records
 
 START = datetime(2025, 3, 1, 12, tzinfo=UTC)
 

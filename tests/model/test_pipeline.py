@@ -5,7 +5,7 @@ from hypothesis import given
 
 from crmkit.errors import InvalidInput, InvalidRecord
 from crmkit.model import Pipeline, Stage
-from tests.strategies import records
+from crmkit.testing.strategies import records
 
 GYM = Pipeline(
     id="gym",

@@ -13,7 +13,7 @@ from crmkit.errors import InvalidInput, InvalidRecord, InvalidTransition
 from crmkit.model.line import Line
 from crmkit.model.money import Money
 from crmkit.model.quote import Moved, Quote, accept, decline, expire, possible_moves, revise, send, withdraw
-from tests.strategies import records
+from crmkit.testing.strategies import records
 
 START = datetime(2025, 6, 1, 12, tzinfo=UTC)
 LAST_DAY = date(2025, 5, 31)

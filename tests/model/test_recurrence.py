@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crmkit.errors import InvalidInput
 from crmkit.model.recurrence import recurrence, without_first
-from tests.strategies import ZONES
+from crmkit.testing.strategies import ZONES
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 FRIDAY = datetime(2025, 3, 28, 8, tzinfo=UTC)

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from crmkit.errors import InvalidRecord
 from crmkit.model import RECORDS, Customer, Deal, FieldInfo, Money, Stage, Value, fields
 from crmkit.model.shape import FrozenDict, Kind, Scalar, Shape, shape_of
+from crmkit.testing.strategies import decimals, instants, scalars, simplest, texts
 from tests.model.vertical import Locker, Member, Visit
-from tests.strategies import decimals, instants, scalars, simplest, texts
 
 FIELDS = [(cls, field) for cls in (*RECORDS, Stage, Member, Visit) for field in fields(cls)]
 NAMES = [f"{cls.__name__}.{field.name}" for cls, field in FIELDS]

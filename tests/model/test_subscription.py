@@ -28,7 +28,7 @@ from crmkit.model.subscription import (
     unfreeze,
     win_back,
 )
-from tests.strategies import records
+from crmkit.testing.strategies import records
 
 PRICE = Money("99", "PLN")
 NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)

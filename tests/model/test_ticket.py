@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from crmkit.errors import InvalidRecord, InvalidTransition
 from crmkit.model import Ticket, Transition
 from crmkit.model.ticket import TicketCategory, reopen, resolve
-from tests.strategies import records
+from crmkit.testing.strategies import records
 
 START = datetime(2025, 3, 1, 12, tzinfo=UTC)
 steps = st.lists(st.sampled_from([resolve, reopen]), max_size=8)

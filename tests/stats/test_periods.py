@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from crmkit.errors import InvalidInput
 from crmkit.stats.periods import Every, Period, check_every, index_of, instant, period_of, zone
-from tests.strategies import ZONES, instants
+from crmkit.testing.strategies import ZONES, instants
 
 EVERY: tuple[Every, ...] = get_args(Every)
 kinds = st.sampled_from(EVERY)

@@ -40,8 +40,8 @@ from crmkit.model.transition import Transition
 from crmkit.model.usage import Usage
 
 RECORDS: tuple[type[Record], ...] = (
-    Team,
     Employee,
+    Team,
     Target,
     Product,
     Pipeline,

@@ -63,7 +63,7 @@ def field(
 
 
 def _masked(value: object) -> str:
-    return repr(value) if value is None or value == {} else "<personal>"
+    return repr(value) if value is None or value in ({}, ()) else "<personal>"
 
 
 def _complete(cls: type[Any], attributes: list["attrs.Attribute[Any]"]) -> list["attrs.Attribute[Any]"]:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from crmkit.errors import Conflict, InvalidInput, NotFound, StoreError
 from crmkit.io.stores import MemoryStore, Store, open_store
 from crmkit.model import RECORDS, Customer, Employee, Record, record
-from tests.strategies import records
+from crmkit.testing.strategies import records
+from tests.examples import few
 
 OpenStore = Callable[[], AbstractContextManager[Store]]
 
@@ -44,6 +45,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
         yield opened
 
 
+@few
 @given(data=st.data())
 @pytest.mark.parametrize("cls", RECORDS, ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize("open_a_store", [_memory, _sqlite_memory], ids=["memory", "sqlite"])
