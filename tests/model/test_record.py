@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmkit.errors import InvalidRecord
-from crmkit.model import RECORDS, Customer, Deal, Employee, Record, Stage, Value, field, fields, record
+from crmkit.model import RECORDS, ContactPoint, Customer, Deal, Employee, Record, Stage, Value, field, fields, record
 from crmkit.model.shape import Shape
 from crmkit.testing.strategies import records, simplest, texts
 from tests.examples import few

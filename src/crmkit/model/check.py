@@ -8,14 +8,14 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from itertools import groupby
+from typing import Any
 
 from crmkit.model.alias import Alias
 from crmkit.model.check_history import check_history
 from crmkit.model.deal import Deal
 from crmkit.model.fault import Fault, in_order
-from crmkit.model.links import links_of
 from crmkit.model.money import Money
-from crmkit.model.record import Record, Value, fields
+from crmkit.model.record import FieldInfo, Record, Value, fields
 from crmkit.model.subscription import Subscription
 from crmkit.model.transition import Transition
 
@@ -82,7 +82,8 @@ def check_links(records: Iterable[Record], *, known: Mapping[str, Collection[str
     """Return a fault for every id, also inside value objects, that links to a record which is not there.
 
     A record stands for its class and for those that the class extends, and a former id with an `Alias` is there too.
-    `known` has the ids, by class, of records that exist elsewhere. The field of a fault is the path of `links_of`.
+    `known` has the ids, by class, of records that exist elsewhere. The field of a fault is the path that
+    `crmkit.model.links.links_of` has for it.
 
     >>> deal = Deal(id="d1", pipeline_id="gym", stage="Trial", customer_id="ann")
     >>> [(fault.field, fault.what) for fault in check_links([deal], known={"Pipeline": {"gym"}})]
@@ -92,13 +93,12 @@ def check_links(records: Iterable[Record], *, known: Mapping[str, Collection[str
     ids = _ids(records)
     for subject, others in (known or {}).items():
         ids[subject].update(others)
-    targets = {cls: _targets(cls) for cls in set(map(type, records))}
     return in_order(
-        Fault(type(each).__name__, each.id, path, f"there is no {target} {linked!r}")
+        Fault(type(each).__name__, each.id, path, f"there is no {info.links} {linked!r}")
         for each in records
-        for target in targets[type(each)]
-        for path, links in links_of(each, [target]).items()
-        for linked in set(links) - ids[target]
+        for info, path, held in _contents(each)
+        if info.links and held
+        for linked in ({held} if isinstance(held, str) else set(held)) - ids[info.links]
     )
 
 
@@ -168,13 +168,6 @@ def _ids(records: Iterable[Record]) -> defaultdict[str, set[str]]:
     return ids
 
 
-def _targets(cls: type[Value]) -> frozenset[str]:
-    """The classes that records of a class link to, also from inside value objects."""
-    infos = fields(cls)
-    inside = [_targets(info.shape.item) for info in infos if info.shape.kind in ("value", "values") and info.shape.item]
-    return frozenset(info.links for info in infos if info.links).union(*inside)
-
-
 def _pairs_of(cls: type[Record], pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """The pairs of which a class has both fields, as instants or as days."""
     kinds = {info.name: info.shape.kind for info in fields(cls) if info.shape.kind in ("instant", "day")}
@@ -186,7 +179,11 @@ def _is_before(later: date | None, earlier: date | None) -> bool:
 
 
 def _mixed(each: Record) -> Iterator[Fault]:
-    amounts = dict(_amounts(each))
+    amounts = {
+        path: held
+        for info, path, held in _contents(each)
+        if isinstance(held, Money) and not info.name.startswith("reporting_")
+    }
     first = next(iter(amounts), "")
     for path, amount in amounts.items():
         if amount.currency != amounts[first].currency:
@@ -199,18 +196,16 @@ def _unpriced(each: Record) -> Iterator[Fault]:
         yield Fault(type(each).__name__, each.id, "amount", "the deal is won, but it has no amount")
 
 
-def _amounts(part: Value, within: str = "") -> Iterator[tuple[str, Money]]:
-    """The amounts of a record and where they stand, its own before those inside."""
-    held = [(info, getattr(part, info.name)) for info in fields(type(part))]
-    for info, amount in held:
-        if isinstance(amount, Money) and not info.name.startswith("reporting_"):
-            yield within + info.name, amount
-    for info, inside in held:
+def _contents(part: Value, within: str = "") -> Iterator[tuple[FieldInfo, str, Any]]:
+    """The fields of a record, where they stand and what they hold, its own before those inside value objects."""
+    held = [(info, within + info.name, getattr(part, info.name)) for info in fields(type(part))]
+    yield from held
+    for info, path, inside in held:
         if info.shape.kind == "value" and inside is not None:
-            yield from _amounts(inside, f"{within}{info.name}.")
+            yield from _contents(inside, f"{path}.")
         elif info.shape.kind == "values":
             for place, inner in enumerate(inside or ()):
-                yield from _amounts(inner, f"{within}{info.name}.{place}.")
+                yield from _contents(inner, f"{path}.{place}.")
 
 
 def _contract(subscription: Subscription) -> tuple[str, str]:

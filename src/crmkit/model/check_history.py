@@ -17,7 +17,8 @@ def check_history(records: Iterable[Record], transitions: Iterable[Transition]) 
     closed deal that has transitions was closed by one. Changes at the same instant count in the order of their ids.
 
     Only fields that hold a text or a choice and are not personal are looked at, and no field `category`, because the
-    events of a message become known in any order. Records without transitions are right, and so are transitions without their record.
+    events of a message become known in any order. A record without transitions contradicts nothing, and transitions
+    without their record are left out.
 
     >>> deal = Deal(id="d1", pipeline_id="gym", stage="Won", category="won")
     >>> noon = datetime(2025, 5, 1, 12, tzinfo=UTC)

@@ -9,8 +9,8 @@ import attrs
 class Fault:
     """One thing that is wrong with one record.
 
-    `subject` names the record class, `subject_id` the record and `field` the field, or the path to it as `links_of`
-    writes it. `what` says what is wrong without any personal value.
+    `subject` names the record class, `subject_id` the record and `field` the field or the way to it through value
+    objects, as in "lines.0.product_id". `what` says what is wrong without any personal value.
     """
 
     subject: str
