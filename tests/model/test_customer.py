@@ -11,10 +11,11 @@ from crmkit.model import Customer, fields
 from crmkit.model.alias import Alias
 from crmkit.model.consent import Consent
 from crmkit.model.contact_point import Address, ContactKind, ContactPoint
-from crmkit.model.customer import Contact, primary, reassign
+from crmkit.model.customer import Contact, primary
 from crmkit.model.employee import Employee
 from crmkit.model.interaction import Interaction
 from crmkit.model.merge import Merge
+from crmkit.model.owner import reassign
 from crmkit.model.preference import Preference
 from crmkit.model.record import Value
 from crmkit.model.team import Team

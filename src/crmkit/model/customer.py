@@ -1,14 +1,13 @@
 """Customers: the people and organizations that a business serves, and the links between them."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Literal
 
-from crmkit.errors import InvalidInput, InvalidRecord
+from crmkit.errors import InvalidRecord
 from crmkit.model.contact_point import ContactKind, ContactPoint
 from crmkit.model.preference import Preference
 from crmkit.model.record import Record, field, record
-from crmkit.model.transition import Transition
 
 CustomerKind = Literal["person", "organization"]
 
@@ -19,7 +18,7 @@ class Customer(Record):
 
     `name` is how the customer is called in full, one word or many. `language` is a tag such as "th" or "pt-BR",
     `time_zone` a name such as "Europe/Warsaw". At most one contact point of a kind is primary; a second one raises
-    `InvalidRecord`. The owner changes through `reassign`; access that follows the owner needs no other field.
+    `InvalidRecord`. The owner changes through `crmkit.model.owner.reassign`; access that follows the owner needs no other field.
 
     >>> ann = Customer(kind="person", name="Ann", contact_points=[ContactPoint("email", "ann@example.com")])
     >>> ann.contact_points[0].kind
@@ -71,30 +70,3 @@ def primary(customer: Customer, kind: ContactKind) -> ContactPoint | None:
     """
     valid = (point for point in customer.contact_points if point.kind == kind and not point.is_invalid)
     return max(valid, key=lambda point: point.is_primary, default=None)
-
-
-def reassign(
-    customer: Customer, owner_id: str, *, at: datetime, by: str | None = None, reason: str | None = None
-) -> tuple[Customer, Transition]:
-    """Give a customer to another owner; return the customer and the transition, which has no categories.
-
-    Raises `InvalidInput` for the owner whom the customer has.
-
-    >>> ann = Customer(id="ann", kind="person", name="Ann", owner_id="bob")
-    >>> ann, transition = reassign(ann, "eva", at=datetime(2025, 5, 1, tzinfo=UTC))
-    >>> transition.before, ann.owner_id
-    ('bob', 'eva')
-    """
-    if owner_id == customer.owner_id:
-        raise InvalidInput(f"customer {customer.id!r} belongs to {owner_id!r} already; give another owner")
-    transition = Transition(
-        subject=type(customer).__name__,
-        subject_id=customer.id,
-        field="owner_id",
-        before=customer.owner_id,
-        after=owner_id,
-        at=at,
-        by=by,
-        reason=reason,
-    )
-    return customer.replace(owner_id=owner_id), transition
