@@ -284,7 +284,7 @@ class Deals(Collection[Deal]):
 class Tickets(Collection[Ticket]):
     """The stored tickets. Their status changes by `resolve` and `reopen`, which keep the transition too."""
 
-    _moves = ("resolve", "reopen")
+    _moves = ("resolve", "reopen", "crm.keep of another move of the model")
 
     def resolve(self, ticket_id: str, *, status: str = "Resolved", reason: str | None = None) -> Ticket:
         """Resolve a ticket; see `crmkit.model.ticket.resolve`."""

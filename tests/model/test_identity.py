@@ -53,7 +53,7 @@ def reads_of_clock_or_chance(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today", "time_ns", "monotonic"}:
             yield f"line {node.lineno} reads .{node.attr}"
         if isinstance(node, ast.Import | ast.ImportFrom):
-            names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
+            names = {node.module} if isinstance(node, ast.ImportFrom) else {alias.name for alias in node.names}
             yield from (
                 f"line {node.lineno} imports {name}" for name in names & {"time", "random", "secrets", "locale"}
             )

@@ -29,9 +29,10 @@ def test_a_ticket_is_resolved_and_reopened_in_turn_and_counts_it(category: Ticke
             reopened += resolved_at is not None
             resolved_at = at if resolved_at is None else None
         else:
-            with pytest.raises(InvalidTransition, match=f"^ticket '{ticket.id}' is ") as refused:
+            with pytest.raises(InvalidTransition, match=f"^ticket '{ticket.id}' at ") as refused:
                 move(ticket, at=at)
-            assert refused.value.possible == ("resolve" if resolved_at is None else "reopen",)
+            assert ("resolve" in refused.value.possible) is (resolved_at is None)
+            assert ("reopen" in refused.value.possible) is (resolved_at is not None)
         assert (ticket.resolved_at, ticket.reopen_count) == (resolved_at, reopened)
         assert (ticket.category == "resolved") is (resolved_at is not None)
 
@@ -45,7 +46,7 @@ def test_a_ticket_is_resolved_and_reopened_in_turn_and_counts_it(category: Ticke
     }
 
 
-@given(records(Ticket, category=st.just("open")))
+@given(records(Ticket, category=st.just("open"), merged_into_id=st.none()))
 def test_a_move_leaves_the_rest_of_the_ticket_as_it_was(ticket: Ticket) -> None:
     resolved, _ = resolve(ticket, at=START, status="Solved")
 

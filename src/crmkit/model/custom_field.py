@@ -1,7 +1,7 @@
 """Fields declared at run time: the values in `Record.custom`, checked like those of built-in fields."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, TypeVar
@@ -71,7 +71,7 @@ def with_custom(record: R, declared: Iterable[CustomField], /, **values: Any) ->
     >>> ann.custom["shoe_size"], custom_value(ann, size)
     ('38.5', Decimal('38.5'))
     """
-    by_name = _declared_for(record, declared)
+    by_name = _declared_for(type(record), declared)
     custom = dict(record.custom)
     for name, value in values.items():
         if name not in by_name:
@@ -106,11 +106,12 @@ def check_custom(records: Iterable[Record], declared: Iterable[CustomField]) -> 
     >>> [fault.what for fault in check_custom([Customer(kind="person", name="Ann")], [size])]
     ['a value is required']
     """
-    declared = list(declared)
+    records, declared = list(records), list(declared)
+    declared_for = {cls: _declared_for(cls, declared) for cls in set(map(type, records))}
     return in_order(
         Fault(type(each).__name__, each.id, f"custom.{name}", what)
         for each in records
-        for name, what in _problems(each, _declared_for(each, declared))
+        for name, what in _problems(each, declared_for[type(each)])
     )
 
 
@@ -121,16 +122,16 @@ def masked_custom(record: Record, declared: Iterable[CustomField]) -> dict[str, 
     >>> masked_custom(Customer(kind="person", name="Ann", custom={"shoe_size": 38, "allergy": "nuts"}), [size])
     {'shoe_size': 38, 'allergy': '<personal>'}
     """
-    shown = {name for name, each in _declared_for(record, declared).items() if not each.is_personal}
+    shown = {name for name, each in _declared_for(type(record), declared).items() if not each.is_personal}
     return {name: held if name in shown else "<personal>" for name, held in record.custom.items()}
 
 
-def _declared_for(record: Record, declared: Iterable[CustomField]) -> dict[str, CustomField]:
-    subjects = {cls.__name__ for cls in type(record).__mro__}
+def _declared_for(cls: type[Record], declared: Iterable[CustomField]) -> dict[str, CustomField]:
+    subjects = {extended.__name__ for extended in cls.__mro__}
     by_name: dict[str, CustomField] = {}
     for each in declared:
         if each.subject in subjects and by_name.setdefault(each.name, each) is not each:
-            raise InvalidInput(f"{each.where} is declared twice for {type(record).__name__}; keep one declaration")
+            raise InvalidInput(f"{each.where} is declared twice for {cls.__name__}; keep one declaration")
     return by_name
 
 
@@ -166,7 +167,8 @@ def _decoded(declared: CustomField, held: Scalar) -> Any:
         return held
 
 
-def _problems(record: Record, by_name: Mapping[str, CustomField]) -> Iterable[tuple[str, str]]:
+def _problems(record: Record, by_name: Mapping[str, CustomField]) -> Iterator[tuple[str, str]]:
+    """The names of what is wrong in `custom`, and how."""
     for name in record.custom.keys() - by_name.keys():
         yield name, f"it is not declared; {choices(name, by_name)}"
     for name, declared in by_name.items():
