@@ -21,6 +21,7 @@ from crmkit.model import (
     Contact,
     Cost,
     Customer,
+    CustomField,
     Deal,
     Employee,
     Interaction,
@@ -87,6 +88,7 @@ class CRM:
         self._thread = local()
         self.teams = Collection(self, Team)
         self.employees = Collection(self, Employee)
+        self.custom_fields = Collection(self, CustomField)
         self.targets = Collection(self, Target)
         self.products = Collection(self, Product)
         self.pipelines = Collection(self, Pipeline)

@@ -10,6 +10,7 @@ from crmkit.model.campaign import Campaign
 from crmkit.model.consent import Consent
 from crmkit.model.contact_point import Address, ContactPoint
 from crmkit.model.cost import Cost
+from crmkit.model.custom_field import CustomField
 from crmkit.model.customer import Contact, Customer
 from crmkit.model.deal import Deal, DealContact
 from crmkit.model.employee import Employee
@@ -42,6 +43,7 @@ from crmkit.model.usage import Usage
 RECORDS: tuple[type[Record], ...] = (
     Employee,
     Team,
+    CustomField,
     Target,
     Product,
     Pipeline,
@@ -83,6 +85,7 @@ __all__ = [
     "Contact",
     "ContactPoint",
     "Cost",
+    "CustomField",
     "Customer",
     "Deal",
     "DealContact",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any, TypeVar
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 from crmkit.errors import MissingExtra
@@ -16,6 +17,7 @@ from crmkit.model import (
     BusinessCalendar,
     Cost,
     Customer,
+    CustomField,
     Deal,
     DealContact,
     Hours,
@@ -261,6 +263,10 @@ def _aim(days: set[date], who: str | None, of: str, amount: Money, count: int) -
     return {"starts_on": starts_on, "ends_on": ends_on, **owner, **aim}
 
 
+def _declared(name: str, kind: str, choices: list[str]) -> dict[str, Any]:
+    return {"name": name, "kind": kind, "choices": choices if kind == "choice" else ()}
+
+
 def _range(minutes: list[int]) -> dict[str, Any]:
     opens, closes = (f"{minute // 60:02}:{minute % 60:02}" for minute in sorted(minutes))
     return {"opens": opens, "closes": closes}
@@ -290,6 +296,12 @@ _FITTING: dict[type[Any], Callable[[], st.SearchStrategy[dict[str, Any]]]] = {
         st.sampled_from(["amount", "count"]),
         money(),
         _COUNTS,
+    ),
+    CustomField: lambda: st.builds(
+        _declared,
+        st.from_regex("[a-z][a-z0-9_]{0,47}", fullmatch=True),
+        st.sampled_from(["text", "choice", "number"]),
+        st.lists(texts(), min_size=1, max_size=3, unique_by=lambda text: normalize("NFC", text)),
     ),
     Customer: lambda: st.fixed_dictionaries({"contact_points": _contact_points()}),
     Preference: lambda: st.lists(st.none() | _numbers(), min_size=2, max_size=2).map(_bounded),
