@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any, TypeVar
-from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 from crmkit.errors import MissingExtra
@@ -263,10 +262,6 @@ def _aim(days: set[date], who: str | None, of: str, amount: Money, count: int) -
     return {"starts_on": starts_on, "ends_on": ends_on, **owner, **aim}
 
 
-def _declared(name: str, kind: str, choices: list[str]) -> dict[str, Any]:
-    return {"name": name, "kind": kind, "choices": choices if kind == "choice" else ()}
-
-
 def _range(minutes: list[int]) -> dict[str, Any]:
     opens, closes = (f"{minute // 60:02}:{minute % 60:02}" for minute in sorted(minutes))
     return {"opens": opens, "closes": closes}
@@ -297,11 +292,10 @@ _FITTING: dict[type[Any], Callable[[], st.SearchStrategy[dict[str, Any]]]] = {
         money(),
         _COUNTS,
     ),
-    CustomField: lambda: st.builds(
-        _declared,
-        st.from_regex("[a-z][a-z0-9_]{0,47}", fullmatch=True),
-        st.sampled_from(["text", "choice", "number"]),
-        st.lists(texts(), min_size=1, max_size=3, unique_by=lambda text: normalize("NFC", text)),
+    CustomField: _together(
+        name=st.from_regex("[a-z][a-z0-9_]{0,47}", fullmatch=True),
+        kind=st.sampled_from(["text", "number"]),
+        choices=st.just(()),
     ),
     Customer: lambda: st.fixed_dictionaries({"contact_points": _contact_points()}),
     Preference: lambda: st.lists(st.none() | _numbers(), min_size=2, max_size=2).map(_bounded),
