@@ -201,20 +201,20 @@ def test_instants_are_in_utc_however_they_are_stored(instants: Any) -> None:
 
 
 AMOUNTS: dict[str, Any] = {
-    "decimals": pl.Series([Decimal("0.29"), None]),
-    "floats": pl.Series([0.29, None]),
-    "NaN": pl.Series([0.29, float("nan")]),
-    "pandas floats": pd.Series([0.29, None]),
-    "pandas objects": pd.Series([Decimal("0.29"), None], dtype=object),
-    "Arrow decimals": pa.array([Decimal("0.290"), None], pa.decimal128(20, 3)),
-    "Arrow floats": pa.array([0.29, None]),
-    "Arrow NaN": pa.array([0.29, float("nan")]),
+    "decimals": pl.Series([Decimal("0.57"), None]),
+    "floats": pl.Series([0.57, None]),
+    "NaN": pl.Series([0.57, float("nan")]),
+    "pandas floats": pd.Series([0.57, None]),
+    "pandas objects": pd.Series([Decimal("0.57"), None], dtype=object),
+    "Arrow decimals": pa.array([Decimal("0.570"), None], pa.decimal128(20, 3)),
+    "Arrow floats": pa.array([0.57, None]),
+    "Arrow NaN": pa.array([0.57, float("nan")]),
 }
 
 
 @pytest.mark.parametrize("amounts", AMOUNTS.values(), ids=AMOUNTS)
 def test_amounts_are_whole_ten_thousandths_and_nan_is_missing(amounts: Any) -> None:
-    assert opened(table_of("amount", amounts), "amount") == [{"amount": 2900}, {"amount": None}]
+    assert opened(table_of("amount", amounts), "amount") == [{"amount": 5700}, {"amount": None}]
 
 
 @pytest.mark.parametrize("whole", [pl.Series([3, None]), pd.Series([3, None], dtype="Int32"), pd.Series([3, None])])

@@ -28,13 +28,13 @@ TZS = ("UTC", "Asia/Bangkok", "Europe/Warsaw", "America/New_York")
 AS_OF = date(2025, 3, 31)
 
 # Instants on both sides of the ends of months, days and `as_of` in several zones, and anywhere between.
-_EDGES = [
+EDGES = [
     datetime(2025, month, day, hour, tzinfo=UTC) + timedelta(microseconds=shift)
     for month, day in ((1, 1), (2, 1), (4, 1))
     for hour in (0, 4, 5)
     for shift in (-1, 0)
 ]
-moments = st.sampled_from(_EDGES) | instants(datetime(2024, 12, 20), datetime(2025, 4, 5), TZS)
+moments = st.sampled_from(EDGES) | instants(datetime(2024, 12, 20), datetime(2025, 4, 5), TZS)
 maybe = st.none() | moments
 owners = st.sampled_from([None, "anna", "bo"])
 customers = st.sampled_from(["ann", "ben", "cid"])

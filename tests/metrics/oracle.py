@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crmkit.metrics import MetricResult
 from crmkit.model import Deal
-from tests.metrics.cases import AS_OF, EVERY, TZS
+from tests.metrics.cases import AS_OF, EDGES, EVERY, TZS
 
 
 @attrs.frozen
@@ -47,7 +47,7 @@ class Asked:
         return at.astimezone(ZoneInfo(self.tz)).date()
 
     def is_known(self, at: datetime) -> bool:
-        return self.day(at) <= self.as_of
+        return at <= self.as_of if isinstance(self.as_of, datetime) else self.day(at) <= self.as_of
 
     def counts(self, at: datetime) -> bool:
         from_, until = self.start or date.min, self.end or date.max
@@ -79,7 +79,7 @@ def asked(by: str) -> st.SearchStrategy[Asked]:
         start=st.sampled_from([None, date(2025, 1, 1), date(2025, 1, 15)]),
         end=st.sampled_from([None, date(2025, 2, 1), date(2025, 3, 10), date(2025, 5, 1)]),
         by=st.sampled_from([None, by]),
-        as_of=st.sampled_from([AS_OF, date(2025, 2, 20)]),
+        as_of=st.sampled_from([AS_OF, date(2025, 2, 20), EDGES[-1]]),
     )
 
 

@@ -114,6 +114,10 @@ def test_a_new_ticket_within_the_window_is_a_return(opened: timedelta, value: fl
     assert measured([ticket(), new]).value == value
 
 
+def test_a_ticket_resolved_before_its_creation_is_no_return_of_itself() -> None:
+    assert measured([ticket(created_at=SOLVED + DAY)]).value == 1
+
+
 @pytest.mark.parametrize("other", [{"topic": "access"}, {"customer_id": "ben"}, {"customer_id": None}])
 def test_a_ticket_of_somebody_else_or_on_something_else_is_no_return(other: dict[str, Any]) -> None:
     new = ticket("t2", **{"created_at": SOLVED + DAY, "category": "open"} | other)

@@ -114,6 +114,11 @@ def test_an_answer_after_as_of_is_no_answer_yet() -> None:
     assert (measure.value, measure.excluded) == (100, {"unanswered": 1})
 
 
+def test_an_answer_at_as_of_counts() -> None:
+    assert nps([response(10)], as_of=NOON).value == 100
+    assert nps([response(10)], as_of=NOON - timedelta(microseconds=1)).value is None
+
+
 def test_the_latest_answer_of_a_customer_counts_in_each_period() -> None:
     rows = [
         response(10, customer_id="ann", responded_at=NOON - timedelta(days=30)),

@@ -168,12 +168,13 @@ def test_no_rows_have_no_groups() -> None:
     assert len(win_rate([], as_of=date(2025, 2, 28), by="owner_id")) == 0
 
 
+@pytest.mark.parametrize("every", [None, "year"])
 @pytest.mark.parametrize("as_of", [date.max, datetime.max.replace(tzinfo=UTC)])
-def test_as_of_may_be_the_end_of_time(as_of: date) -> None:
+def test_as_of_may_be_the_end_of_time(as_of: date, every: str | None) -> None:
     deals = closed(datetime(2025, 1, 5, tzinfo=UTC))
 
     try:
-        assert win_rate(deals, as_of=as_of, tz="Asia/Bangkok").value == 1.0
+        assert win_rate(deals, as_of=as_of, tz="Asia/Bangkok", every=every)[0].value == 1.0
     except InvalidInput as refused:
         assert str(refused).startswith("as_of=")  # noqa: PT017 - refusing is one of two good answers
 

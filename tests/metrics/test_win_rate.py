@@ -126,6 +126,13 @@ def test_the_largest_amount_is_summed_or_refused_by_the_name_of_its_column() -> 
         assert "'amount'" in str(refused)  # noqa: PT017 - refusing is one of two good answers
 
 
+def test_a_fault_in_the_lazy_frame_of_the_caller_is_not_taken_for_a_large_amount() -> None:
+    frame = pl.LazyFrame({"category": ["won"], "closed_at": [datetime(2025, 5, 2, tzinfo=UTC)], "owner_id": ["anna"]})
+
+    with pytest.raises(Exception, match="anna"):
+        win_rate(frame.with_columns(pl.col("owner_id").cast(pl.Int64)), as_of=MAY, by="owner_id")
+
+
 def test_nothing_created_is_not_called_nothing_closed() -> None:
     assert win_rate([], as_of=MAY, method="created").only.reason == "no deal was created"
 
