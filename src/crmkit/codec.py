@@ -16,7 +16,7 @@ from cattrs.gen import make_dict_structure_fn
 
 from crmkit.errors import InvalidRecord, choices
 from crmkit.model.money import Money
-from crmkit.model.record import Value, fields
+from crmkit.model.records import Value, fields
 
 _V = TypeVar("_V", bound=Value)
 

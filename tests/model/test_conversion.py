@@ -16,7 +16,7 @@ from crmkit.model.deal import Deal, DealContact
 from crmkit.model.interaction import Interaction
 from crmkit.model.lead import Lead
 from crmkit.model.pipeline import Pipeline, Stage
-from crmkit.model.record import fields, record
+from crmkit.model.records import fields, record
 from crmkit.model.task import Task
 from crmkit.testing.strategies import records
 

@@ -17,7 +17,7 @@ from crmkit.model.interaction import Interaction
 from crmkit.model.merge import Merge
 from crmkit.model.owner import reassign
 from crmkit.model.preference import Preference
-from crmkit.model.record import Value
+from crmkit.model.records import Value
 from crmkit.model.team import Team
 from crmkit.testing.strategies import instants, records
 

@@ -15,7 +15,7 @@ from crmkit.model.deal_history import StageStay, idle_since, is_rotting, last_op
 from crmkit.model.interaction import Interaction
 from crmkit.model.owner import reassign
 from crmkit.model.pipeline import Pipeline, Stage
-from crmkit.model.record import record
+from crmkit.model.records import record
 from crmkit.model.transition import Transition
 
 START = datetime(2025, 3, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmkit.model.links import links_of, with_links
-from crmkit.model.record import Record, Value, field, record, value
+from crmkit.model.records import Record, Value, field, record, value
 
 IDS = st.sampled_from(["ann", "anna", "ania", "bob"])
 

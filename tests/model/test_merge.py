@@ -17,7 +17,7 @@ from crmkit.model.customer import Customer, primary
 from crmkit.model.interaction import Interaction
 from crmkit.model.merge import merge, relink, unmerge
 from crmkit.model.preference import Preference
-from crmkit.model.record import Record, field, fields, record
+from crmkit.model.records import Record, field, fields, record
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
 EMPTY: tuple[Any, ...] = (None, (), frozenset(), {})

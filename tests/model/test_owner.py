@@ -11,7 +11,7 @@ from crmkit.model.deal import Deal
 from crmkit.model.lead import Lead
 from crmkit.model.owner import reassign
 from crmkit.model.product import Product
-from crmkit.model.record import record
+from crmkit.model.records import record
 from crmkit.testing.strategies import records
 
 START = datetime(2025, 3, 1, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ import polars as pl
 
 from crmkit.errors import InvalidInput
 from crmkit.frames.schema import currency_column, schema
-from crmkit.model.record import Record, fields
+from crmkit.model.records import Record, fields
 
 
 def from_records(records: Iterable[Record], cls: type[Record], columns: Sequence[str] | None = None) -> pl.DataFrame:

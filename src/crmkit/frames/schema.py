@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from crmkit.errors import InvalidInput
-from crmkit.model.record import fields
+from crmkit.model.records import fields
 from crmkit.model.shape import DECIMAL_PLACES, Kind
 
 MONEY_DECIMALS = 4

@@ -11,7 +11,7 @@ from narwhals.exceptions import DuplicateError
 from crmkit.errors import InvalidInput, choices
 from crmkit.frames.convert import from_records
 from crmkit.frames.schema import MONEY_DECIMALS, schema
-from crmkit.model.record import Record
+from crmkit.model.records import Record
 
 MONEY_UNITS = 10**MONEY_DECIMALS
 """Money is summed in whole ten-thousandths of a currency, so that a sum is exact in any order."""

@@ -29,7 +29,7 @@ from crmkit.model.points import PointsEntry
 from crmkit.model.preference import Preference
 from crmkit.model.product import Product
 from crmkit.model.quote import Quote
-from crmkit.model.record import FieldInfo, Record, Value, field, fields, record, value
+from crmkit.model.records import FieldInfo, Record, Value, field, fields, record, value
 from crmkit.model.service_level import ServiceLevel, ServiceTarget
 from crmkit.model.subscription import Subscription
 from crmkit.model.survey import Survey, SurveyResponse

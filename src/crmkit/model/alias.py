@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from crmkit.errors import InvalidInput
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 
 
 @record

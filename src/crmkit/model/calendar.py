@@ -8,7 +8,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from crmkit.errors import InvalidInput, InvalidRecord, MissingExtra
-from crmkit.model.record import Record, Value, field, record, value
+from crmkit.model.records import Record, Value, field, record, value
 from crmkit.model.service_time import MICROSECOND, Ranges, Schedule, in_utc
 
 _MINUTE = timedelta(minutes=1) // MICROSECOND

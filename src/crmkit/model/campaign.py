@@ -7,7 +7,7 @@ from typing import Literal
 from crmkit.errors import InvalidTransition
 from crmkit.model.interaction import Channel
 from crmkit.model.money import Money
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 from crmkit.model.transition import Transition, changed
 
 CampaignCategory = Literal["planning", "active", "paused", "complete"]

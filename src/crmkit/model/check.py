@@ -15,7 +15,7 @@ from crmkit.model.check_history import check_history
 from crmkit.model.deal import Deal
 from crmkit.model.fault import Fault, in_order
 from crmkit.model.money import Money
-from crmkit.model.record import FieldInfo, Record, Value, fields
+from crmkit.model.records import FieldInfo, Record, Value, fields
 from crmkit.model.subscription import Subscription
 from crmkit.model.transition import Transition
 

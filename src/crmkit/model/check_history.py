@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from crmkit.model.fault import Fault, in_order
-from crmkit.model.record import Record, fields
+from crmkit.model.records import Record, fields
 from crmkit.model.transition import Transition
 
 

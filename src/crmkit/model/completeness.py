@@ -6,7 +6,7 @@ from typing import get_args
 import attrs
 
 from crmkit.errors import InvalidInput, choices
-from crmkit.model.record import Category, FieldInfo, Record, fields
+from crmkit.model.records import Category, FieldInfo, Record, fields
 
 _NOT_COUNTED = ("id", "created_at", "custom")
 

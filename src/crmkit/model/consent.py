@@ -9,7 +9,7 @@ import attrs
 from crmkit.model.contact_point import ContactKind, ContactPoint
 from crmkit.model.customer import Customer, primary
 from crmkit.model.interaction import Channel
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 
 ConsentState = Literal["granted", "withdrawn", "pending"]
 Obstacle = Literal["withdrawn", "pending", "no consent", "bounced", "invalid", "no contact point"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from crmkit.model.record import Value, field, value
+from crmkit.model.records import Value, field, value
 
 ContactKind = Literal["email", "phone", "social", "address", "web"]
 InvalidReason = Literal["bounced", "malformed", "wrong", "closed"]

@@ -15,7 +15,7 @@ from crmkit.model.interaction import Interaction
 from crmkit.model.lead import Lead, possible_moves, refused
 from crmkit.model.owner import reassign
 from crmkit.model.pipeline import Pipeline
-from crmkit.model.record import Record, fields
+from crmkit.model.records import Record, fields
 from crmkit.model.task import Task
 from crmkit.model.transition import Transition, changed
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from crmkit.errors import InvalidInput, InvalidRecord
 from crmkit.model.money import Money
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 
 
 @record

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from crmkit.errors import InvalidInput, InvalidRecord, choices
 from crmkit.model.fault import Fault, in_order
-from crmkit.model.record import Category, Record, record
+from crmkit.model.records import Category, Record, record
 from crmkit.model.shape import Scalar, Shape, converter
 
 CustomKind = Literal["text", "choice", "integer", "number", "decimal", "flag", "instant", "day"]

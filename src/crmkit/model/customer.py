@@ -7,7 +7,7 @@ from typing import Literal
 from crmkit.errors import InvalidRecord
 from crmkit.model.contact_point import ContactKind, ContactPoint
 from crmkit.model.preference import Preference
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 
 CustomerKind = Literal["person", "organization"]
 

@@ -7,7 +7,7 @@ from crmkit.errors import InvalidInput, InvalidRecord, InvalidTransition
 from crmkit.model.line import Line
 from crmkit.model.money import Money
 from crmkit.model.pipeline import DealCategory, Pipeline, Stage
-from crmkit.model.record import Record, Value, field, record, value
+from crmkit.model.records import Record, Value, field, record, value
 from crmkit.model.transition import Transition, changed
 
 

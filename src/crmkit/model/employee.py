@@ -1,6 +1,6 @@
 """Employees: the people of the business who own customers, deals and tickets."""
 
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 
 
 @record

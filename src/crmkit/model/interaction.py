@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Literal
 
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 
 Channel = Literal["email", "phone", "chat", "sms", "meeting", "social", "web", "app", "form", "post", "visit", "survey"]
 Direction = Literal["inbound", "outbound", "internal"]

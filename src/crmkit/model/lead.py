@@ -6,7 +6,7 @@ from typing import Literal
 
 from crmkit.errors import InvalidTransition
 from crmkit.model.contact_point import ContactPoint
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 from crmkit.model.transition import Transition, changed
 
 LeadCategory = Literal["open", "converted", "disqualified"]

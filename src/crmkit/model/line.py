@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal, Inexact
 
 from crmkit.errors import InvalidRecord
 from crmkit.model.money import Money
-from crmkit.model.record import Value, field, value
+from crmkit.model.records import Value, field, value
 
 # Holds the product of any price, quantity and share; our own, so that a host's decimal context cannot round an amount.
 _EXACTLY = Context(prec=100, rounding=ROUND_HALF_UP, traps=[Inexact])

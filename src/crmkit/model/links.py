@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
-from crmkit.model.record import FieldInfo, Value, fields
+from crmkit.model.records import FieldInfo, Value, fields
 
 V = TypeVar("V", bound=Value)
 Ids = tuple[str, ...]

@@ -16,7 +16,7 @@ from crmkit.errors import InvalidInput
 from crmkit.model.alias import Alias
 from crmkit.model.customer import Customer
 from crmkit.model.links import Ids, links_of, with_links
-from crmkit.model.record import Record, Value, field, fields, record, value
+from crmkit.model.records import Record, Value, field, fields, record, value
 from crmkit.model.shape import FrozenDict, Scalar
 from crmkit.model.unite import unite
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from crmkit.errors import InvalidInput, InvalidTransition, choices
 from crmkit.model.interaction import Channel
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 from crmkit.model.transition import Transition, changed
 
 MessageEvent = Literal[

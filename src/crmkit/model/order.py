@@ -7,7 +7,7 @@ from typing import Literal
 from crmkit.errors import InvalidRecord
 from crmkit.model.line import Line
 from crmkit.model.money import Money
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 
 OrderCategory = Literal["open", "completed", "cancelled"]
 

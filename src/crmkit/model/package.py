@@ -8,7 +8,7 @@ import attrs
 
 from crmkit.errors import InvalidRecord
 from crmkit.model.money import Money
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 from crmkit.model.usage import Usage
 
 

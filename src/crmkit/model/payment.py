@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from crmkit.errors import InvalidInput, InvalidRecord, InvalidTransition
 from crmkit.model.money import Money
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 from crmkit.model.transition import Transition, changed
 
 PaymentCategory = Literal["due", "paid", "failed", "refunded", "written_off"]

@@ -5,7 +5,7 @@ from typing import Literal
 from unicodedata import normalize
 
 from crmkit.errors import InvalidInput, InvalidRecord, choices
-from crmkit.model.record import Record, Value, field, record, value
+from crmkit.model.records import Record, Value, field, record, value
 
 DealCategory = Literal["open", "won", "lost"]
 

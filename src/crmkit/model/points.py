@@ -9,7 +9,7 @@ from typing import Literal
 import attrs
 
 from crmkit.errors import InvalidInput, InvalidRecord
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 
 PointsKind = Literal["earned", "spent", "expired", "adjusted"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from crmkit.errors import InvalidRecord
-from crmkit.model.record import Value, field, value
+from crmkit.model.records import Value, field, value
 
 
 @value

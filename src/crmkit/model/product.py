@@ -1,7 +1,7 @@
 """Products: what the business sells."""
 
 from crmkit.model.money import Money
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 
 
 @record

@@ -10,7 +10,7 @@ from crmkit.errors import InvalidInput, InvalidTransition
 from crmkit.model.identity import new_id
 from crmkit.model.line import Line
 from crmkit.model.money import Money
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 from crmkit.model.shape import FrozenDict
 from crmkit.model.transition import Transition, changed
 

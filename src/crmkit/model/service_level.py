@@ -13,7 +13,7 @@ import attrs
 from crmkit.errors import InvalidInput, InvalidRecord, choices
 from crmkit.model.calendar import BusinessCalendar
 from crmkit.model.interaction import Interaction
-from crmkit.model.record import Record, Value, field, record, value
+from crmkit.model.records import Record, Value, field, record, value
 from crmkit.model.service_clock import Clock, ClockName, Span, measure
 from crmkit.model.service_time import in_utc
 from crmkit.model.ticket import Priority, Ticket

@@ -12,7 +12,7 @@ from typing import Literal
 from crmkit.errors import InvalidInput, InvalidRecord, InvalidTransition
 from crmkit.model.identity import new_id
 from crmkit.model.money import Money
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 from crmkit.model.shape import FrozenDict
 from crmkit.model.term import end_of_term, later, period_of
 from crmkit.model.transition import Transition, changed

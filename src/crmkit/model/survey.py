@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from crmkit.errors import InvalidInput, InvalidRecord
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 
 SurveyKind = Literal["nps", "ces", "csat"]
 

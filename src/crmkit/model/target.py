@@ -4,7 +4,7 @@ from datetime import date
 
 from crmkit.errors import InvalidRecord
 from crmkit.model.money import Money
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 
 
 @record

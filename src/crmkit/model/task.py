@@ -10,7 +10,7 @@ import attrs
 
 from crmkit.errors import InvalidInput, InvalidTransition
 from crmkit.model.identity import new_id
-from crmkit.model.record import Record, Value, field, record, value
+from crmkit.model.records import Record, Value, field, record, value
 from crmkit.model.recurrence import recurrence, without_first
 from crmkit.model.shape import FrozenDict
 from crmkit.model.transition import Transition, changed

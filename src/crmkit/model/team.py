@@ -1,6 +1,6 @@
 """Teams: employees who sell or help together."""
 
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 
 
 @record

@@ -9,7 +9,7 @@ import attrs
 from crmkit.errors import InvalidInput, InvalidTransition
 from crmkit.model.identity import new_id
 from crmkit.model.interaction import Provenance
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 from crmkit.model.shape import FrozenDict
 from crmkit.model.transition import Transition, changed
 

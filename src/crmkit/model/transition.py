@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 
 
 @record

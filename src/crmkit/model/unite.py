@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from crmkit.model.contact_point import ContactKind, ContactPoint
 from crmkit.model.customer import Customer
 from crmkit.model.preference import Preference
-from crmkit.model.record import FieldInfo, fields
+from crmkit.model.records import FieldInfo, fields
 
 C = TypeVar("C", bound=Customer)
 

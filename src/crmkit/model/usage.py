@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from crmkit.errors import InvalidRecord
-from crmkit.model.record import Record, field, record
+from crmkit.model.records import Record, field, record
 
 
 @record

@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateTable
 from crmkit.codec import from_plain, instant_to_text, to_plain
 from crmkit.frames.schema import currency_column
 from crmkit.model.money import Money
-from crmkit.model.record import FieldInfo, Record, fields
+from crmkit.model.records import FieldInfo, Record, fields
 from crmkit.model.shape import Kind, Shape
 
 Code = Callable[[Any], Any]

@@ -7,7 +7,7 @@ from threading import RLock
 from crmkit.errors import Conflict, InvalidInput, NotFound, StoreError, choices
 from crmkit.io.stores.port import R
 from crmkit.model import RECORDS
-from crmkit.model.record import Record
+from crmkit.model.records import Record
 
 
 class MemoryStore:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
-from crmkit.model.record import Record
+from crmkit.model.records import Record
 
 R = TypeVar("R", bound=Record)
 

@@ -17,7 +17,7 @@ from crmkit.io.stores.columns import RecordTable, record_table
 from crmkit.io.stores.memory import unknown_class
 from crmkit.io.stores.port import R
 from crmkit.model import RECORDS
-from crmkit.model.record import Record
+from crmkit.model.records import Record
 
 SCHEMA_VERSION = 1
 """The version of the tables that this crmkit reads and writes."""
