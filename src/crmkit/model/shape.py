@@ -236,11 +236,11 @@ def _check_flag(_: Shape, refuse: Refuse) -> Convert:
 
 
 def _check_instant(_: Shape, refuse: Refuse) -> Convert:
-    def check(value: object) -> datetime:
+    def check(value: Any) -> datetime:
+        if value.__class__ is datetime and value.tzinfo is UTC:
+            return value
         if not isinstance(value, datetime) or not _is_aware(value):
             refuse(value, "a datetime with a time zone, such as datetime(2025, 1, 31, 12, 0, tzinfo=UTC)")
-        if value.tzinfo is UTC and value.__class__ is datetime:
-            return value
         try:
             # In UTC, because an instant in a repeated hour of another zone equals no other zone's instant (PEP 495).
             moment = value.astimezone(UTC)
@@ -308,11 +308,14 @@ def _check_value(shape: Shape, refuse: Refuse) -> Convert:
 def _check_values(shape: Shape, refuse: Refuse) -> Convert:
     item = typing.cast("type[Any]", shape.item)
 
+    accepted = f"a list of {item.__name__}"
+
     def check(value: Any) -> tuple[object, ...]:
-        if value.__class__ is tuple and not value:
-            return ()
-        if not _is_list(value) or not all(isinstance(each, item) for each in value):
-            refuse(value, f"a list of {item.__name__}")
+        if value.__class__ is not tuple and not _is_list(value):
+            refuse(value, accepted)
+        for each in value:
+            if not isinstance(each, item):
+                refuse(value, accepted)
         return tuple(value)
 
     return check
