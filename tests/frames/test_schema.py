@@ -33,7 +33,7 @@ def test_money_is_two_columns(cls: type[Record]) -> None:
 
 
 def test_the_columns_of_a_deal_are_published() -> None:
-    assert schema(Deal) == {
+    published = {
         "id": pl.String(),
         "created_at": INSTANT,
         "tags": pl.List(pl.String()),
@@ -52,6 +52,8 @@ def test_the_columns_of_a_deal_are_published() -> None:
         "closed_at": INSTANT,
         "lost_reason": pl.String(),
     }
+
+    assert published.items() <= schema(Deal).items()
 
 
 def test_a_second_money_column_has_a_currency_column_of_its_own() -> None:

@@ -44,7 +44,7 @@ def test_every_address_of_the_standard_is_accepted_and_normal_forms_stay(address
     normal = normalise_email(address)
 
     assert normalise_email(normal) == normal
-    assert normal.casefold() == address.casefold()
+    assert "xn--" in address.casefold() or normal.casefold() == address.casefold()  # an encoded name is decoded
 
 
 @needs("phonenumbers")

@@ -54,7 +54,9 @@ def tally(
     )
     try:
         answer = question.collect()
-    except InvalidOperationError:
+    except InvalidOperationError as error:
+        if "column 'amount'" not in str(error):
+            raise
         raise InvalidInput(
             "column 'amount' holds a number that is too large; give amounts below 922 trillion"
         ) from None

@@ -21,6 +21,7 @@ Finish = Callable[[Counts], dict[str, Any]]
 """Counts of one group into the value, unit, numerator, denominator and so on of its measure."""
 
 _SMALLEST = timedelta(microseconds=1)
+_LAST_YEAR = 9998
 
 
 @attrs.frozen(kw_only=True)
@@ -102,6 +103,8 @@ def make_scope(
         tz=tz,
         ci=ci,
     )
+    if scope.as_of.year > _LAST_YEAR:
+        raise InvalidInput(f"as_of={as_of} is at an end of the calendar; give a day before the year {_LAST_YEAR + 1}")
     if scope.start is not None and scope.end is not None and scope.start >= scope.end:
         raise InvalidInput(f"start={start} is not before end={end}; the end is the first moment that does not count")
     return scope
