@@ -18,8 +18,8 @@ from crmkit.model.shape import DECIMAL_PLACES, Kind, Shape
 
 V = TypeVar("V", bound=Value)
 
-few = settings(max_examples=max(10, settings().max_examples // 5))
-"""A fifth of the examples of the profile, for a law that is tried on many classes or by many methods."""
+few = settings(max_examples=settings().max_examples // 6)
+"""A sixth of the examples of the profile, for a law that is tried on many classes or by many methods."""
 
 CURRENCIES = ("PLN", "THB", "USD", "JPY", "KWD", "CLF")
 """Their smallest units have two, two, two, no, three and four decimals."""
