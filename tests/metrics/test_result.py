@@ -1,5 +1,6 @@
 """What a KPI returns: a sequence of measures that explains itself and converts without loss."""
 
+import sys
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -7,7 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from crmkit.errors import InvalidInput
+from crmkit.errors import InvalidInput, MissingExtra
 from crmkit.metrics import Measure, MetricResult, average_order_value, win_rate
 from crmkit.model import Deal, Money, Order
 from crmkit.stats.periods import Period
@@ -128,6 +129,14 @@ def test_a_result_becomes_a_pandas_frame() -> None:
     assert isinstance(frame, pd.DataFrame)
     assert frame["n"].sum() == 4
     assert frame["value"].isna().sum() == sum(measure.value is None for measure in MONTHLY)
+
+
+def test_without_pandas_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for missing in ("pandas", "pyarrow"):
+        monkeypatch.setitem(sys.modules, missing, None)
+
+    with pytest.raises(MissingExtra, match=r"pip install 'crmkit\[pandas\]'"):
+        MONTHLY.to_pandas()
 
 
 def test_warnings_and_exclusions_reach_the_frame() -> None:
