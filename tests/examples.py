@@ -2,5 +2,5 @@
 
 from hypothesis import settings
 
-few = settings(max_examples=max(10, settings().max_examples // 5))
-"""A fifth of the examples of the profile, for a law that is tried on many classes or by many methods."""
+few = settings(max_examples=settings().max_examples // 6)
+"""A sixth of the examples of the profile, for a law that is tried on many classes or by many methods."""
