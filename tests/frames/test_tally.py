@@ -8,6 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crmkit.errors import InvalidInput
 from crmkit.frames.tally import Sums, Tally, merged, tally
 
 SCHEMA = {"owner": pl.String, "team": pl.Int64, "outcome": pl.String, "bucket": pl.Int64, "amount": pl.Int64}
@@ -65,6 +66,16 @@ def test_merging_changes_neither_part(a: list[Row], b: list[Row]) -> None:
     merged(first, second)
 
     assert (first, second) == (whole(a), whole(b))
+
+
+def test_the_largest_amounts_are_summed_exactly_or_refused() -> None:
+    largest = 2**63 - 1
+
+    try:
+        counts = whole([("anna", 1, "won", None, largest)] * 3)["anna", 1]
+    except InvalidInput:
+        return
+    assert counts["won"][None] == Sums(3, 3 * largest, 3 * largest**2)
 
 
 def test_sums_are_exact_where_floats_are_not() -> None:
