@@ -12,6 +12,7 @@ from typing import Any, Literal, Optional
 from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
+import attrs
 import pandas as pd
 import pytest
 from hypothesis import example, given
@@ -26,6 +27,14 @@ from tests.model.vertical import Locker, Member, Visit
 FIELDS = [(cls, field) for cls in (*RECORDS, Stage, Member, Visit) for field in fields(cls)]
 NAMES = [f"{cls.__name__}.{field.name}" for cls, field in FIELDS]
 WARSAW = ZoneInfo("Europe/Warsaw")
+
+
+@attrs.define
+class Loose:
+    """A class that nobody declared as a value: it can be changed, so no record may hold it."""
+
+    note: str = ""
+
 
 WRONG: dict[Kind, list[object]] = {
     "text": ["", " \t\n", "\u3000", "a\0b", "\ud800", b"text", 7, ["text"], date(2025, 1, 31)],
@@ -227,6 +236,8 @@ def test_an_annotation_has_a_shape(annotation: object, shape: Shape) -> None:
         AbstractSet[int],
         Customer,
         Sequence[Customer],
+        Loose,
+        Sequence[Loose],
         timedelta,
         Literal[1, 2],
         Literal["a", None],  # noqa: PYI061 - as older code has it
