@@ -16,6 +16,7 @@ from crmkit.errors import InvalidInput
 from crmkit.frames.table import MONEY_UNITS, Table, open_table
 from crmkit.model import Customer, Deal, Money, SurveyResponse
 from crmkit.testing.strategies import money, records, simplest
+from tests.examples import few
 from tests.frames.kinds import KINDS
 from tests.model.vertical import Member
 
@@ -35,6 +36,7 @@ def opened(data: Any, *needs: str, **options: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@few
 @given(deals)
 def test_every_kind_of_data_is_the_same_table(kind: str, given_: list[Deal]) -> None:
     assert opened(KINDS[kind](given_, Deal), *NEEDS) == [

@@ -23,6 +23,8 @@ class Sums:
         return type(self)(self.n + other.n, self.total + other.total, self.squares + other.squares)
 
 
+_HALF = 2**32
+
 Key = tuple[Any, ...]
 Counts = Mapping[str, Mapping[Any, Sums]]
 """Outcome to bucket to sums. The bucket is whatever a KPI distinguishes further: a duration, a currency, or None."""
@@ -47,10 +49,12 @@ def tally(
         amount=nw.lit(0, nw.Int128) if amount is None else amount.cast(nw.Int128),
     ).filter(~nw.col("outcome").is_null())
     groups = [*(f"key_{number}" for number in range(len(keys))), "outcome", "bucket"]
+    square = nw.col("amount") * nw.col("amount")
+    # A square fits into 128 bits but the sum of some may not, so its two halves are summed apart.
     question = (
-        counted.with_columns(square=nw.col("amount") * nw.col("amount"))
+        counted.with_columns(upper=square // _HALF, lower=square % _HALF)
         .group_by(*groups, drop_null_keys=False)
-        .agg(n=nw.len(), total=nw.col("amount").sum(), squares=nw.col("square").sum())
+        .agg(nw.len().alias("n"), nw.col("amount").sum(), nw.col("upper", "lower").sum())
     )
     try:
         answer = question.collect()
@@ -61,8 +65,10 @@ def tally(
             "column 'amount' holds a number that is too large; give amounts below 922 trillion"
         ) from None
     result: dict[Key, dict[str, dict[Any, Sums]]] = {}
-    for *key, label, inner, n, total, squares in answer.select(*groups, "n", "total", "squares").iter_rows():
-        result.setdefault(tuple(key), {}).setdefault(label, {})[inner] = Sums(n, total, squares)
+    for *key, label, inner, n, total, upper, lower in answer.select(
+        *groups, "n", "amount", "upper", "lower"
+    ).iter_rows():
+        result.setdefault(tuple(key), {}).setdefault(label, {})[inner] = Sums(n, total, upper * _HALF + lower)
     return result
 
 

@@ -127,8 +127,10 @@ def _shape_of_generic(annotation: object) -> Shape | None:
 
 
 def _is_value_class(annotation: object) -> bool:
-    """Whether this is a class of values that live inside records; what has an id is linked by it instead."""
-    return isinstance(annotation, type) and attrs.has(annotation) and not hasattr(annotation, "id")
+    """Whether this is a declared class of values that live inside records; what has an id is linked by it instead."""
+    if not isinstance(annotation, type) or not attrs.has(annotation) or hasattr(annotation, "id"):
+        return False
+    return all("info" in attribute.metadata for attribute in attrs.fields(annotation))
 
 
 Convert = Callable[[Any], Any]
