@@ -253,10 +253,9 @@ NEEDED = {
 @pytest.mark.parametrize("name", CASES)
 def test_only_the_columns_in_use_are_required_and_their_absence_is_named(name: str) -> None:
     case = CASES[name]
+    lean = {table: from_records([], CLASSES[table], columns) for table, columns in NEEDED[name].items()}
 
-    assert (
-        case({table: from_records([], CLASSES[table], columns) for table, columns in NEEDED[name].items()}).only.n == 0
-    )
+    assert case(lean).only.n == 0
     for table, columns in NEEDED[name].items():
         for column in columns:
             with pytest.raises(InvalidInput, match=f"the {CLASSES[table].__name__} data has no column '{column}'"):
