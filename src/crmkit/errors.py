@@ -41,11 +41,32 @@ class NotFound(CrmError, LookupError):
 
 
 class Conflict(CrmError, ValueError):
-    """A record with this id is stored already."""
+    """Somebody else wrote first: the record changed meanwhile, or its id or a unique value is taken.
+
+    `expected` is the version that was to be replaced, 0 for none, and `actual` the one that is stored; None where no version is
+    concerned. Doing the same again with what is stored now may succeed, as `CRM.run` does.
+    """
+
+    def __init__(self, message: str, expected: int | None = None, actual: int | None = None) -> None:
+        """Keep both versions beside the message."""
+        super().__init__(message)
+        self.expected = expected
+        self.actual = actual
 
 
 class StoreError(CrmError, OSError):
     """A store cannot be opened, read or written."""
+
+
+class StoreBusy(StoreError):
+    """Others have kept the store locked for too long; nothing was written, and the same may succeed later."""
+
+
+class CommitOutcomeUnknown(StoreError):
+    """The connection was lost during a commit: the unit of work is kept as a whole or not at all, and nobody can tell which.
+
+    Look whether it is there, or do it again under the key that `CRM.run` takes.
+    """
 
 
 class ImportFailed(CrmError, ValueError):

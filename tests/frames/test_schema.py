@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from crmkit.frames import schema
-from crmkit.frames.schema import INSTANT, MONEY, currency_column
+from crmkit.frames.schema import INSTANT, MONEY
 from crmkit.model import RECORDS, Deal, Money, Product, Record, field, fields, record
-from crmkit.model.money import decimals
+from crmkit.model.money import currency_column, decimals
 from crmkit.testing.strategies import CURRENCIES
 from tests.model.vertical import Member, Visit
 

@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 
 from crmkit.errors import InvalidInput
-from crmkit.frames.schema import currency_column, schema
+from crmkit.frames.schema import schema
+from crmkit.model.money import currency_column
 from crmkit.model.records import Record, fields
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from crmkit.errors import InvalidInput
+from crmkit.model.money import currency_column
 from crmkit.model.records import fields
 from crmkit.model.shape import DECIMAL_PLACES, Kind
 
@@ -29,15 +30,6 @@ _TYPES: Mapping[Kind, Any] = MappingProxyType(
         "texts": pl.List(pl.String()),
     }
 )
-
-
-def currency_column(name: str) -> str:
-    """Return the column of the currency that belongs to a money column.
-
-    >>> currency_column("amount"), currency_column("price")
-    ('currency', 'price_currency')
-    """
-    return "currency" if name == "amount" else f"{name}_currency"
 
 
 def schema(cls: type[Any]) -> dict[str, pl.DataType]:

@@ -49,6 +49,15 @@ def decimals(currency: str) -> int:
     return _DECIMALS.get(currency, 2)
 
 
+def currency_column(name: str) -> str:
+    """Return how the currency of a money field is called where it stands beside the amount: in tables, frames and rules.
+
+    >>> currency_column("amount"), currency_column("price")
+    ('currency', 'price_currency')
+    """
+    return "currency" if name == "amount" else f"{name}_currency"
+
+
 def _number(amount: object) -> Decimal:
     if isinstance(amount, bool | float) or not isinstance(amount, Decimal | int | str):
         raise InvalidRecord(

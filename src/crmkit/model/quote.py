@@ -38,7 +38,7 @@ class Quote(Record):
 
     status: str = "Draft"
     category: QuoteCategory = "draft"
-    number: str | None = field(default=None, category="identity")
+    number: str | None = field(default=None, category="identity", unique=True)
     deal_id: str | None = field(default=None, links="Deal")
     customer_id: str | None = field(default=None, links="Customer")
     revision_of_id: str | None = field(default=None, links="Quote")

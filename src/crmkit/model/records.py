@@ -26,6 +26,7 @@ class Declaration:
     personal: bool
     title: str | None
     links: str | None
+    unique: bool = False
 
 
 @attrs.frozen
@@ -39,6 +40,7 @@ class FieldInfo:
     personal: bool
     links: str | None
     required: bool
+    unique: bool
 
 
 def field(
@@ -49,13 +51,15 @@ def field(
     personal: bool = False,
     title: str | None = None,
     links: str | None = None,
+    unique: bool = False,
 ) -> Any:
     """Declare a field of a record; its annotation says what it holds.
 
     `personal` marks personal data: `repr` and error messages mask it, and exports and erasure find it. `links` names
-    the record class whose id the field holds. `title` is for people; without it the name is used.
+    the record class whose id the field holds. `title` is for people; without it the name is used. Of a `unique` text or
+    whole number a store keeps one record at a time that is not deleted.
     """
-    declared = {_KEY: Declaration(category, personal, title, links)}
+    declared = {_KEY: Declaration(category, personal, title, links, unique)}
     repr_ = _masked if personal else True
     if factory is not None:
         return attrs.field(factory=factory, metadata=declared, repr=repr_)
@@ -83,6 +87,7 @@ def _completed(cls: type[Any], attribute: "attrs.Attribute[Any]", hint: object) 
         declared.personal,
         declared.links,
         required=attribute.default is attrs.NOTHING,
+        unique=declared.unique,
     )
     convert = converter(shape, where, personal=declared.personal)
     return attribute.evolve(type=hint, converter=convert, metadata={_KEY: declared, "info": info})

@@ -40,7 +40,7 @@ Kind = Literal[
 """What a field holds. "texts" is a set or sequence of text, "value" a value object, "values" a sequence of those."""
 
 DECIMAL_PLACES = 10
-_DECIMAL_DIGITS = 28
+DECIMAL_DIGITS = 28
 _LARGEST = 2**63
 _KINDS: Mapping[Any, Kind] = {
     str: "text",
@@ -212,7 +212,7 @@ def _is_finite(value: float) -> bool:
 
 def _check_decimal(_: Shape, refuse: Refuse) -> Convert:
     def check(value: object) -> Decimal:
-        if not isinstance(value, Decimal | int) or isinstance(value, bool) or not _fits(Decimal(value)):
+        if not isinstance(value, Decimal | int) or isinstance(value, bool) or not is_storable_decimal(Decimal(value)):
             refuse(
                 value, f"a Decimal or a whole number, with at most {DECIMAL_PLACES} decimals and 28 digits before them"
             )
@@ -221,11 +221,12 @@ def _check_decimal(_: Shape, refuse: Refuse) -> Convert:
     return check
 
 
-def _fits(value: Decimal) -> bool:
+def is_storable_decimal(value: Decimal) -> bool:
+    """Return whether a decimal is finite, with at most 28 digits before and 10 after the point, which every store keeps exactly."""
     if not value.is_finite():
         return False
     exponent = value.as_tuple().exponent
-    return isinstance(exponent, int) and exponent >= -DECIMAL_PLACES and value.adjusted() < _DECIMAL_DIGITS
+    return isinstance(exponent, int) and exponent >= -DECIMAL_PLACES and value.adjusted() < DECIMAL_DIGITS
 
 
 def _check_flag(_: Shape, refuse: Refuse) -> Convert:

@@ -36,7 +36,7 @@ class Ticket(Record):
 
     status: str = "New"
     category: TicketCategory = "open"
-    number: str | None = field(default=None, category="identity")
+    number: str | None = field(default=None, category="identity", unique=True)
     customer_id: str | None = field(default=None, links="Customer")
     subject: str | None = field(default=None, personal=True)
     channel: str | None = None

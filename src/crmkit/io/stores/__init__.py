@@ -1,7 +1,19 @@
-"""Where records are kept: in memory, or in a SQLite file."""
+"""Where records are kept: in memory, in a SQLite file, in PostgreSQL, or in a store of your own against the port."""
 
 from crmkit.io.stores.memory import MemoryStore
-from crmkit.io.stores.opening import open_store
-from crmkit.io.stores.port import Store
+from crmkit.io.stores.opening import open_store, schema_of
+from crmkit.io.stores.port import Change, Changes, Page, SortBy, Stamp, Store, Stored, Version
 
-__all__ = ["MemoryStore", "Store", "open_store"]
+__all__ = [
+    "Change",
+    "Changes",
+    "MemoryStore",
+    "Page",
+    "SortBy",
+    "Stamp",
+    "Store",
+    "Stored",
+    "Version",
+    "open_store",
+    "schema_of",
+]

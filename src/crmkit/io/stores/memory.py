@@ -1,17 +1,43 @@
 """The store that keeps records in memory: the reference for all others."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import RLock
+from typing import Any, cast
 
-from crmkit.errors import Conflict, InvalidInput, NotFound, StoreError, choices
-from crmkit.io.stores.port import R
-from crmkit.model import RECORDS
+import polars as pl
+
+from crmkit.errors import Conflict, InvalidInput, NotFound, StoreError
+from crmkit.frames.convert import from_records
+from crmkit.io.stores.cursor import decode_position, encode_position
+from crmkit.io.stores.families import family, unique_fields
+from crmkit.io.stores.layers import Memory
+from crmkit.io.stores.port import (
+    UNSTAMPED,
+    Capability,
+    Change,
+    ChangeKind,
+    Changes,
+    Page,
+    R,
+    SortBy,
+    Stamp,
+    Stored,
+    Version,
+    unknown_class,
+)
+from crmkit.io.stores.queries import Order, check_columns, check_limit
+from crmkit.model import RECORDS, CustomField, new_id
 from crmkit.model.records import Record
+from crmkit.rules import EVERYTHING, Rule, predicate
+
+_CAPABILITIES = frozenset[Capability]({"queries", "deletion", "history", "feed", "notes", "frames", "tenants"})
 
 
 class MemoryStore:
     """A `Store` that lasts as long as the object.
+
+    Units of work of several threads go one after the other, in turn. What is read outside of one is what was kept last, and
+    waits for nobody.
 
     >>> store = MemoryStore()
     >>> store.add([Employee(id="ann", name="Ann")])
@@ -20,101 +46,319 @@ class MemoryStore:
     'ann'
     """
 
-    def __init__(self, records: Iterable[type[Record]] = RECORDS) -> None:
+    def __init__(self, records: Iterable[type[Record]] = RECORDS, tenant: str = "") -> None:
         """Make an empty store for these classes of records."""
-        self._tables: dict[type[Record], dict[str, Record]] = {cls: {} for cls in records}
-        self._undo: list[tuple[type[Record], str, Record | None]] = []
-        self._depth = 0
-        self._lock = RLock()
+        self._classes = tuple(records)
+        self._tenant = tenant
+        self._memory = Memory()
+        self._name = new_id()
         self._is_closed = False
 
+    def for_tenant(self, tenant: str) -> "MemoryStore":
+        """Return the store of another tenant in the same memory; neither sees what the other keeps."""
+        other = MemoryStore(self._classes, tenant)
+        other._memory, other._name = self._memory, self._name
+        return other
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """See `Records.capabilities`."""
+        return _CAPABILITIES
+
+    @property
+    def classes(self) -> tuple[type[Record], ...]:
+        """See `Records.classes`."""
+        return self._classes
+
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """See `Store.transaction`."""
-        with self._lock:
-            self._check_open()
-            mark = len(self._undo)
-            self._depth += 1
-            try:
-                yield
-            except BaseException:
-                self._undo_to(mark)
-                raise
-            finally:
-                self._depth -= 1
-                if not self._depth:
-                    self._undo.clear()
+    def transaction(
+        self,
+        stamp: Stamp = UNSTAMPED,
+        *,
+        connection: Any = None,
+        lock: bool = False,  # noqa: ARG002 - every unit of work here is one with a lock
+    ) -> Iterator[None]:
+        """See `Records.transaction`."""
+        self._check_open()
+        if connection is not None:
+            raise InvalidInput(
+                "a memory store has no connection to share; leave connection= out, or open the store on the host's database"
+            )
+        with self._memory.unit(stamp):
+            yield
 
     def add(self, records: Iterable[Record]) -> int:
-        """See `Store.add`."""
+        """See `Records.add`."""
         n = 0
         with self.transaction():
             for record in records:
-                table = self._table(type(record))
-                if record.id in table:
-                    raise Conflict(f"a {type(record).__name__} with the id {record.id!r} is stored already")
-                self._set(record)
+                self._add(record)
                 n += 1
         return n
 
-    def put(self, record: Record) -> None:
-        """See `Store.put`."""
+    def put(self, record: Record, *, version: int | None = None) -> int:
+        """See `Records.put`."""
         with self.transaction():
-            self.get(type(record), record.id)
-            self._set(record)
+            stored = self._live(type(record), record.id, version)
+            if type(stored.record) is not type(record):
+                raise _not_found(type(record), record.id)
+            self._free(stored.record)
+            self._claim(record)
+            return self._keep("changed", record, stored)
 
     def get(self, cls: type[R], record_id: str) -> R:
-        """See `Store.get`."""
-        with self._lock:
-            found = self._table(cls).get(record_id)
-        if not isinstance(found, cls):
-            raise NotFound(f"no {cls.__name__} has the id {record_id!r}")
-        return found
+        """See `Records.get`."""
+        return self._live(cls, record_id).record
 
-    def every(self, cls: type[R]) -> Iterator[R]:
-        """See `Store.every`."""
-        with self._lock:
-            ids = sorted(self._table(cls))
-        for record_id in ids:
-            found = self._table(cls).get(record_id)
-            if isinstance(found, cls):
-                yield found
+    def read(self, cls: type[R], record_id: str) -> Stored[R]:
+        """See `Records.read`."""
+        stored = self._memory.get(self._rows(cls), record_id)
+        if stored is None or not isinstance(stored.record, cls):
+            raise _not_found(cls, record_id)
+        return cast("Stored[R]", stored)
 
-    def count(self, cls: type[Record]) -> int:
-        """See `Store.count`."""
-        return len(self._table(cls))
+    def every(self, cls: type[R], where: Rule = EVERYTHING) -> Iterator[R]:
+        """See `Records.every`."""
+        holds = self._holds(cls, where)
+        rows = self._rows(cls)
+        return self._each(cls, rows, sorted(self._memory.items(rows)), holds)
+
+    def count(self, cls: type[Record], where: Rule = EVERYTHING) -> int:
+        """See `Records.count`."""
+        return len(self._matching(cls, where))
+
+    def find(
+        self,
+        cls: type[R],
+        where: Rule = EVERYTHING,
+        *,
+        sort: Sequence[SortBy] = (),
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[R]:
+        """See `Queries.find`."""
+        check_limit(limit)
+        order = Order(cls, tuple(sort), self._declared())
+        rest = sorted(self._matching(cls, where), key=order.place)
+        if after is not None:
+            reached = order.decode(after)
+            rest = [record for record in rest if reached < order.place(record)]
+        shown = rest[:limit]
+        return Page(tuple(shown), order.encode(shown[-1]) if len(rest) > limit else None)
+
+    def delete(self, cls: type[Record], record_id: str, *, version: int | None = None) -> None:
+        """See `Deletion.delete`."""
+        with self.transaction():
+            stored = self._live(cls, record_id, version)
+            self._free(stored.record)
+            self._keep("deleted", stored.record, stored)
+
+    def restore(self, cls: type[Record], record_id: str) -> None:
+        """See `Deletion.restore`."""
+        with self.transaction():
+            stored = self._deleted(cls, record_id)
+            self._claim(stored.record)
+            self._keep("restored", stored.record, stored)
+
+    def purge(self, cls: type[Record], record_id: str) -> None:
+        """See `Deletion.purge`."""
+        with self.transaction():
+            stored = self._deleted(cls, record_id)
+            for number in range(1, stored.version + 1):
+                trace = (record_id, number)
+                self._memory.set(self._ledger, self._memory.get(self._trail(cls), trace), None)
+                self._memory.set(self._trail(cls), trace, None)
+            self._memory.set(self._rows(cls), record_id, None)
+            self._log(Change("purged", _name(stored.record), record_id, stored.version + 1, self._memory.mark))
+
+    def history(self, cls: type[R], record_id: str) -> tuple[Version[R], ...]:
+        """See `History.history`."""
+        return self._versions(self.read(cls, record_id))
+
+    def histories(self, cls: type[R]) -> Iterator[tuple[Version[R], ...]]:
+        """See `History.histories`."""
+        rows = self._memory.items(self._rows(cls))
+        return (self._versions(stored) for _, stored in sorted(rows.items()) if isinstance(stored.record, cls))
+
+    def changes(self, after: str | None = None, *, limit: int = 1000) -> Changes:
+        """See `Feed.changes`. What this thread's unit of work has changed is told once it is kept."""
+        self._check_open()
+        check_limit(limit)
+        name = f"{self._name}/{self._tenant}"
+        (reached,) = (0,) if after is None else decode_position(after, name, 1)
+        entries: list[Change] = []
+        for place in range(reached + 1, (self._memory.kept(self._counters, "ledger") or 0) + 1):
+            entry = self._memory.kept(self._ledger, place)
+            if entry is not None:
+                entries.append(entry)
+                reached = place
+            if len(entries) == limit:
+                break
+        return Changes(tuple(entries), encode_position(name, reached))
+
+    def note(self, key: str) -> str | None:
+        """See `Notes.note`."""
+        self._check_open()
+        text: str | None = self._memory.get(self._notes, key)
+        return text
+
+    def set_note(self, key: str, text: str, *, was: str | None) -> None:
+        """See `Notes.set_note`."""
+        with self.transaction():
+            if self.note(key) != was:
+                raise Conflict(f"the note {key!r} was changed meanwhile; read it again")
+            self._memory.set(self._notes, key, text)
+
+    def batches(
+        self, cls: type[Record], where: Rule = EVERYTHING, *, columns: Sequence[str] | None = None, rows: int = 65_536
+    ) -> Iterator[pl.DataFrame]:
+        """See `Frames.batches`."""
+        check_limit(rows)
+        check_columns(cls, columns)
+        found = sorted(self._matching(cls, where), key=lambda record: record.id)
+        starts = range(0, max(len(found), 1), rows)
+        return (from_records(found[start : start + rows], cls, columns) for start in starts)
+
+    def frame(
+        self, cls: type[Record], where: Rule = EVERYTHING, *, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """See `Frames.frame`."""
+        return pl.concat(self.batches(cls, where, columns=columns))
 
     def close(self) -> None:
-        """See `Store.close`."""
+        """See `Records.close`."""
         self._is_closed = True
 
-    def _table(self, cls: type[Record]) -> dict[str, Record]:
-        self._check_open()
-        if cls not in self._tables:
-            raise unknown_class(cls, self._tables)
-        return self._tables[cls]
+    def _add(self, record: Record) -> None:
+        taken = self._memory.get(self._rows(type(record)), record.id)
+        if taken is not None:
+            how = "stored already, but deleted; restore or purge it" if taken.is_deleted else "stored already"
+            raise Conflict(f"a {_name(record)} with the id {record.id!r} is {how}", 0, taken.version)
+        self._claim(record)
+        self._keep("added", record, None)
+
+    def _live(self, cls: type[R], record_id: str, version: int | None = None) -> Stored[R]:
+        """The record that is there and not deleted, at this version where one is given."""
+        stored = self.read(cls, record_id)
+        if stored.is_deleted:
+            raise _not_found(cls, record_id)
+        if version not in (None, stored.version):
+            raise Conflict(
+                f"{cls.__name__} {record_id!r} was changed meanwhile: its version is {stored.version}, no longer {version}; "
+                "read it again",
+                version,
+                stored.version,
+            )
+        return stored
+
+    def _deleted(self, cls: type[R], record_id: str) -> Stored[R]:
+        stored = self.read(cls, record_id)
+        if not stored.is_deleted:
+            raise NotFound(f"no deleted {cls.__name__} has the id {record_id!r}")
+        return stored
+
+    def _keep(self, kind: ChangeKind, record: Record, before: Stored[Record] | None) -> int:
+        version = before.version + 1 if before else 1
+        stamp = self._memory.mark
+        is_deleted = kind == "deleted"
+        stored = Stored(record, version, (stamp.at or stamp.recorded_at) if is_deleted else None, is_deleted)
+        self._memory.set(self._rows(type(record)), record.id, stored)
+        change = Change(kind, _name(record), record.id, version, stamp, before.record if before else None)
+        self._memory.set(self._trail(type(record)), (record.id, version), self._log(change))
+        return version
+
+    def _log(self, change: Change) -> int:
+        """Append to the ledger, and return the place there."""
+        place: int = (self._memory.get(self._counters, "ledger") or 0) + 1
+        self._memory.set(self._counters, "ledger", place)
+        self._memory.set(self._ledger, place, change)
+        return place
+
+    def _claim(self, record: Record) -> None:
+        """Take the unique values of a record that comes to life."""
+        for name, value in _unique_values(record):
+            if self._memory.get(self._taken(type(record)), (name, value)) is not None:
+                raise Conflict(
+                    f"{_name(record)} {record.id!r}: another one has the same {name}; give it one of its own"
+                )
+            self._memory.set(self._taken(type(record)), (name, value), record.id)
+
+    def _free(self, record: Record) -> None:
+        for held in _unique_values(record):
+            self._memory.set(self._taken(type(record)), held, None)
+
+    def _versions(self, stored: Stored[R]) -> tuple[Version[R], ...]:
+        trail = self._trail(type(stored.record))
+        places = [self._memory.get(trail, (stored.record.id, number + 1)) for number in range(stored.version)]
+        log = [self._memory.get(self._ledger, place) for place in places]
+        became = [*(entry.before for entry in log[1:]), stored.record]
+        return tuple(
+            Version(None if entry.kind == "deleted" else record, entry.kind, entry.version, entry.stamp)
+            for entry, record in zip(log, became, strict=True)
+        )
+
+    def _each(self, cls: type[R], rows: object, ids: list[str], holds: Callable[[Record], bool]) -> Iterator[R]:
+        for record_id in ids:
+            self._check_open()
+            stored = self._memory.get(rows, record_id)
+            if stored is not None and not stored.is_deleted and isinstance(stored.record, cls) and holds(stored.record):
+                yield stored.record
+
+    def _matching(self, cls: type[R], where: Rule) -> list[R]:
+        """The records for which a rule holds, at one moment and in no order."""
+        holds = self._holds(cls, where)
+        rows = self._memory.items(self._rows(cls)).values()
+        live = (stored.record for stored in rows if not stored.is_deleted and isinstance(stored.record, cls))
+        return [record for record in live if holds(record)]
+
+    def _holds(self, cls: type[Record], where: Rule) -> Callable[[Record], bool]:
+        self._rows(cls)
+        return predicate(where, cls, self._declared())
+
+    def _declared(self) -> list[CustomField]:
+        """The fields that are declared at run time."""
+        if CustomField not in self._classes:
+            return []
+        rows = self._memory.items(self._rows(CustomField)).values()
+        return [stored.record for stored in rows if not stored.is_deleted]
 
     def _check_open(self) -> None:
         if self._is_closed:
             raise StoreError("the store is closed; open it again to use it")
 
-    def _set(self, record: Record) -> None:
-        table = self._table(type(record))
-        self._undo.append((type(record), record.id, table.get(record.id)))
-        table[record.id] = record
+    def _rows(self, cls: type[Record]) -> object:
+        self._check_open()
+        if cls not in self._classes:
+            raise unknown_class(cls, self._classes)
+        return "rows", self._tenant, family(cls)
 
-    def _undo_to(self, mark: int) -> None:
-        while len(self._undo) > mark:
-            cls, record_id, before = self._undo.pop()
-            if before is None:
-                del self._tables[cls][record_id]
-            else:
-                self._tables[cls][record_id] = before
+    def _trail(self, cls: type[Record]) -> object:
+        return "trail", self._tenant, family(cls)
+
+    def _taken(self, cls: type[Record]) -> object:
+        return "taken", self._tenant, family(cls)
+
+    @property
+    def _ledger(self) -> object:
+        return "ledger", self._tenant
+
+    @property
+    def _counters(self) -> object:
+        return "counters", self._tenant
+
+    @property
+    def _notes(self) -> object:
+        return "notes", self._tenant
 
 
-def unknown_class(cls: type[Record], known: Iterable[type[Record]]) -> InvalidInput:
-    """The error of a class that a store was not opened for."""
-    listed = choices(cls.__name__, [each.__name__ for each in known])
-    return InvalidInput(
-        f"{cls.__name__} is no record class of this store; {listed}; give others as records= on opening"
-    )
+def _name(record: Record) -> str:
+    return type(record).__name__
+
+
+def _unique_values(record: Record) -> list[tuple[str, Any]]:
+    held = ((each.name, getattr(record, each.name)) for each in unique_fields(type(record)))
+    return [(name, value) for name, value in held if value is not None]
+
+
+def _not_found(cls: type[Record], record_id: str) -> NotFound:
+    return NotFound(f"no {cls.__name__} has the id {record_id!r}")

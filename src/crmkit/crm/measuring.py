@@ -1,0 +1,60 @@
+"""The KPIs of a CRM: the functions of `crmkit.metrics` with its tables, its clock and its zone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from crmkit import metrics
+from crmkit.errors import choices
+from crmkit.frames import schema
+
+if TYPE_CHECKING:
+    from crmkit.crm.collection import Collection
+    from crmkit.crm.facade import CRM
+
+
+class Metrics:
+    """The functions of `crmkit.metrics` with the tables of a CRM, its clock as `as_of` and its zone as `tz`.
+
+    >>> crm = CRM.open("memory://")
+    >>> crm.metrics.win_rate().only.reason
+    'no deal was closed'
+    """
+
+    def __init__(self, crm: "CRM") -> None:
+        """Read from the store of a CRM."""
+        self._crm = crm
+
+    def __getattr__(self, name: str) -> Callable[..., metrics.MetricResult]:
+        """Return the KPI of this name; raise `AttributeError`, which lists them, for another."""
+        known = {definition.name: definition for definition in metrics.catalogue()}
+        if name not in known:
+            raise AttributeError(f"there is no KPI {name!r}; {choices(name, known)}")
+        return partial(self._measured, known[name])
+
+    def __dir__(self) -> list[str]:
+        """List the KPIs."""
+        return [definition.name for definition in metrics.catalogue()]
+
+    def _measured(self, definition: metrics.Definition, **options: Any) -> metrics.MetricResult:
+        function: Callable[..., metrics.MetricResult] = getattr(metrics, definition.name)
+        tables = {name: self._table(name, options) for name in definition.tables(options.get("method"))}
+        options = {"as_of": self._crm.now(), "tz": self._crm.tz, **options}
+        if len(tables) == 1:
+            return function(next(iter(tables.values())), **options)
+        return function(**tables, **options)
+
+    def _table(self, name: str, options: Mapping[str, Any]) -> Any:
+        """The columns of a table, which a store reads faster than records; records where a vertical's column is asked for."""
+        collection: Collection[Any] = getattr(self._crm, name)
+        store = self._crm.store
+        if "frames" in store.capabilities and _asked(options) <= schema(collection.cls).keys():
+            return store.frame(collection.cls)
+        return collection
+
+
+def _asked(options: Mapping[str, Any]) -> set[str]:
+    """The columns that the caller names."""
+    by, columns = options.get("by") or (), options.get("columns")
+    grouped = [by] if isinstance(by, str) else by if isinstance(by, Sequence) else []
+    return {*map(str, grouped), *map(str, columns.values() if isinstance(columns, Mapping) else [])}

@@ -1,0 +1,157 @@
+"""Reading the ledger: as the history of records, and as the feed of changes."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import attrs
+import sqlalchemy as sa
+
+from crmkit.codec import from_plain, to_plain
+from crmkit.io.stores.cursor import decode_position, encode_position
+from crmkit.io.stores.port import Change, Changes, Stamp, Version
+from crmkit.io.stores.sql.cells import to_json
+from crmkit.io.stores.sql.schema import Schema
+from crmkit.io.stores.sql.session import Row, Session
+from crmkit.io.stores.sql.system import SystemTables
+from crmkit.io.stores.sql.tables import FamilyTable
+from crmkit.model.records import Record
+
+_PAGE_RECORDS = 1_000
+
+
+def image_of(record: Record) -> str:
+    """Return a record as the ledger keeps it: the name of its class, and its plain form."""
+    return to_json([type(record).__name__, to_plain(record)])
+
+
+def record_of(image: str, table: FamilyTable) -> Record:
+    """Return the record that `image_of` made an image of."""
+    type_name, plain = json.loads(image)
+    return from_plain(table.codec(type_name).cls, plain)
+
+
+def stamp_of(by: str | None, at: Any, recorded_at: Any) -> Stamp:
+    """Return the stamp that a row of the units of work holds."""
+    return Stamp(by, _instant(at), _instant(recorded_at))
+
+
+def stamps(session: Session, system: SystemTables, units: Iterable[int]) -> dict[int, Stamp]:
+    """Return the stamps of units of work by their numbers."""
+    own = system.unit.c
+    query = sa.select(own.id, own.by, own.at, own.recorded_at).where(own.id.in_(sorted(set(units))))
+    return {number: stamp_of(*stamp) for number, *stamp in session.rows(*system.place.bound(query))}
+
+
+@attrs.frozen(slots=False)
+class Reader:
+    """The histories of the records of one class and tenant."""
+
+    session: Session
+    system: SystemTables
+    table: FamilyTable
+    cls: type[Record]
+    tenant: str
+
+    @cached_property
+    def entries(self) -> sa.Select[Any]:
+        """The entries of records of the family but for their first, in the order of the feed."""
+        own, unit = self.system.ledger.c, self.system.unit.c
+        columns = (own.subject_id, own.kind, own.version, own.before, unit.by, unit.at, unit.recorded_at)
+        return (
+            sa.select(*columns)
+            .join(self.system.unit, own.unit == unit.id)
+            .where(own.tenant == self.tenant, own.kind != sa.literal_column("'added'"), own.subject.in_(self.table.names))
+            .order_by(own.subject_id, *self.system.position)
+        )
+
+
+def histories(reader: Reader, record_id: str | None = None) -> Iterator[tuple[Version[Any], ...]]:
+    """Go through the histories of records by id, or return that of one."""
+    own = reader.table.table.c
+    rows = reader.table.rows().where(own.crm_tenant == reader.tenant, reader.table.is_of(reader.cls)).order_by(own.id)
+    if record_id is not None:
+        yield from (versions for _, versions in _histories(reader, rows.where(own.id == record_id)))
+        return
+    last_id = ""
+    while found := list(_histories(reader, rows.where(own.id > last_id).limit(_PAGE_RECORDS))):
+        for last_id, versions in found:  # noqa: B007 - the last one is where the next page begins
+            yield versions
+
+
+def _histories(reader: Reader, query: sa.Select[Any]) -> Iterator[tuple[str, tuple[Version[Any], ...]]]:
+    rows = reader.session.rows(*reader.table.place.bound(query))
+    if not rows:
+        return
+    present = [(reader.table.decode(name, data), added) for name, _, added, _, *data in rows]
+    added_by = stamps(reader.session, reader.system, (added for _, added in present))
+    entries = _entries(reader, present[0][0].id, present[-1][0].id)
+    for record, added in present:
+        yield record.id, _versions(reader, record, added_by[added], entries.get(record.id, []))
+
+
+def _entries(reader: Reader, first_id: str, last_id: str) -> dict[str, list[Row]]:
+    """The entries of records in a range of ids, without those of records that were purged before."""
+    own = reader.system.ledger.c
+    query = reader.entries.where(own.subject_id >= first_id, own.subject_id <= last_id)
+    found: dict[str, list[Row]] = {}
+    for subject_id, *entry in reader.session.rows(*reader.table.place.bound(query)):
+        if entry[0] == "purged":
+            found.pop(subject_id, None)
+        else:
+            found.setdefault(subject_id, []).append(tuple(entry))
+    return found
+
+
+def _versions(reader: Reader, record: Record, added: Stamp, entries: Sequence[Row]) -> tuple[Version[Any], ...]:
+    """The versions of a record: what it became by one change stands in the next, and at last in its own row."""
+    images = (before for _, _, before, *_ in entries)
+    became = [*(None if image is None else record_of(image, reader.table) for image in images), record]
+    kinds = [("added", 1, added), *((kind, number, stamp_of(*stamp)) for kind, number, _, *stamp in entries)]
+    return tuple(
+        Version(None if kind == "deleted" else after, kind, number, stamp)
+        for (kind, number, stamp), after in zip(kinds, became, strict=True)
+    )
+
+
+def changes(
+    session: Session,
+    schema: Schema,
+    tables: Mapping[type[Record], FamilyTable],
+    tenant: str,
+    after: str | None,
+    limit: int,
+) -> Changes:
+    """Return the changes of a tenant after a cursor; see `Feed.changes`."""
+    system, store = schema.system, f"{schema.feed_epoch}/{tenant}"
+    own, unit = system.ledger.c, system.unit.c
+    start = (0,) * len(system.position) if after is None else decode_position(after, store, len(system.position))
+    columns = (own.kind, own.subject, own.subject_id, own.version, own.before, unit.by, unit.at, unit.recorded_at)
+    query = (
+        sa.select(*system.position, *columns)
+        .join(system.unit, own.unit == unit.id)
+        .where(own.tenant == tenant, system.after(start), *system.is_settled(session.unit))
+        .order_by(*system.position)
+        .limit(limit)
+    )
+    rows = session.rows(*system.place.bound(query))
+    by_name = {cls.__name__: table for cls, table in tables.items()}
+    entries = tuple(_change(row[len(start) :], by_name) for row in rows)
+    reached = map(int, rows[-1][: len(start)]) if rows else start
+    return Changes(entries, encode_position(store, *reached))
+
+
+def _change(row: Row, tables: Mapping[str, FamilyTable]) -> Change:
+    kind, subject, subject_id, version, image, *stamp = row
+    table = tables.get(subject)
+    # A follower that does not know a class must still get past its changes.
+    before = None if image is None or table is None else record_of(image, table)
+    return Change(kind, subject, subject_id, version, stamp_of(*stamp), before)
+
+
+def _instant(value: Any) -> datetime | None:
+    if value is None:
+        return None
+    return datetime.fromisoformat(value) if isinstance(value, str) else value.replace(tzinfo=UTC)

@@ -1,0 +1,249 @@
+"""The schema of a store inside a database that may be the host's: what is there, what is missing, and how it is brought up to date.
+
+Everything is created and changed under a lock, in one transaction. Numbered migrations bring an older store to this version of
+crmkit; what record classes declare in addition, such as a vertical's own fields, is added as it is met.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from hashlib import sha256
+
+import attrs
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
+
+from crmkit.errors import StoreError
+from crmkit.io.stores.port import UNSTAMPED
+from crmkit.io.stores.sql.migrations import MIGRATIONS
+from crmkit.io.stores.sql.session import Session
+from crmkit.io.stores.sql.system import SystemTables
+from crmkit.io.stores.sql.tables import FamilyTable, Place
+from crmkit.io.stores.sql.views import views
+
+SCHEMA_VERSION = 2
+"""The version of the tables that this crmkit reads and writes."""
+
+_LOCK = 7_259_436_131_806_517
+_CHANCE: Mapping[str, str] = {"sqlite": "lower(hex(randomblob(16)))", "postgresql": "md5(random()::text)"}
+_LOCK_STATEMENTS: Mapping[str, str] = {"postgresql": f"SELECT pg_advisory_xact_lock({_LOCK})"}
+
+
+@attrs.frozen
+class SchemaStatus:
+    """What a database has of crmkit's schema: its version, 0 for nothing, the newest one, and the statements still to run."""
+
+    version: int
+    latest: int
+    pending: tuple[str, ...]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing is to be done."""
+        return self.version == self.latest and not self.pending
+
+
+@attrs.frozen(slots=False)
+class Schema:
+    """The schema of one store. `store.schema` is that of an open one, and `crmkit.io.stores.schema_of` that of a URL."""
+
+    place: Place
+    system: SystemTables
+    families: tuple[FamilyTable, ...]
+    _session: Session = attrs.field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """How errors call the database."""
+        return self._session.database.name
+
+    def status(self) -> SchemaStatus:
+        """Return what the database has; raises `StoreError` where a newer crmkit wrote it."""
+        version = self.version()
+        return SchemaStatus(version, SCHEMA_VERSION, self._pending(version))
+
+    def apply(self) -> SchemaStatus:
+        """Bring the database up to date, in one transaction under a lock, and return what was to be done.
+
+        Several programs may do so at once: one does it, the others find it done. What is there already is never lost.
+        """
+        with self._session.transaction(UNSTAMPED, None, lock=True):
+            if self.place.dialect in _LOCK_STATEMENTS:
+                self._session.run(_LOCK_STATEMENTS[self.place.dialect])
+            before = self.status()
+            if 0 < before.version < SCHEMA_VERSION:
+                for number in range(before.version + 1, SCHEMA_VERSION + 1):
+                    MIGRATIONS[number](self)
+            if not before.is_current:
+                for statement in self._pending(self.version()):
+                    self._session.run(statement)
+            return before
+
+    def sql(self) -> tuple[str, ...]:
+        """Return the statements that create the whole schema in an empty database, for hosts that run them themselves."""
+        made = [*self._created(self.system.tables), *self._created(each.table for each in self.families)]
+        return (*self._schema_itself(), *made, *self._views(), *self._facts())
+
+    def verify(self) -> tuple[str, ...]:
+        """Return a sentence for each table, column or index that is missing or of another type; nothing where all is well."""
+        there, indexes = self.columns(), self._indexes()
+        problems = []
+        for table in self.tables:
+            columns = there.get(table.name)
+            if columns is None:
+                problems.append(f"the table {table.name} is missing")
+                continue
+            problems += [f"{table.name}.{each.name} is missing" for each in table.columns if each.name not in columns]
+            problems += [f"the index {each.name} is missing" for each in _indexes_of(table) if each.name not in indexes]
+        return tuple(problems)
+
+    def promote(self, cls: type, path: str) -> None:
+        """Give a field an index, so that rules about it and sorting by it stay fast however many records there are."""
+        raise NotImplementedError
+
+    @cached_property
+    def tables(self) -> tuple[sa.Table, ...]:
+        """All tables of the store."""
+        return (*self.system.tables, *(each.table for each in self.families))
+
+    @cached_property
+    def layout(self) -> str:
+        """A fingerprint of what the record classes declare."""
+        made = [*self._created(each.table for each in self.families), *self._views()]
+        return sha256("\n".join(made).encode()).hexdigest()[:32]
+
+    @cached_property
+    def feed_epoch(self) -> str:
+        """What tells the feed of this database from those of all others."""
+        return self.fact("feed_epoch") or ""
+
+    def version(self) -> int:
+        """Return the version of the tables that are there, 0 for none; raises `StoreError` for a newer one."""
+        if self.system.meta.name not in self.columns():
+            return 0
+        version = int(self.fact("schema_version") or 0)
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.name}: a newer crmkit wrote this store (schema {version}, this one knows "
+                f"{SCHEMA_VERSION}); upgrade with: pip install -U crmkit"
+            )
+        return version
+
+    def fact(self, key: str) -> str | None:
+        """Return what is known about the store under a key."""
+        meta = self.system.meta
+        rows = self._session.rows(*self.place.bound(sa.select(meta.c.value).where(meta.c.key == key)))
+        return rows[0][0] if rows else None
+
+    def run(self, statement: str) -> None:
+        """Run a statement of a migration."""
+        self._session.run(statement)
+
+    def create(self, tables: Iterable[sa.Table]) -> None:
+        """Create tables and their indexes."""
+        for statement in self._created(tables):
+            self._session.run(statement)
+
+    def set_fact(self, key: str, value: str) -> None:
+        """Keep what is known about the store under a key."""
+        for statement in self._fact(key, value):
+            self._session.run(statement)
+
+    def _pending(self, version: int) -> tuple[str, ...]:
+        if not version:
+            return self.sql()
+        if version == SCHEMA_VERSION and self.fact(f"layout {self.layout}"):
+            return ()
+        there, indexes = self.columns(), self._indexes()
+        return (
+            *self._created(table for table in self.tables if table.name not in there),
+            *self._added(there),
+            *self._created_indexes(there, indexes),
+            *self._views(),
+            *self._facts(),
+        )
+
+    def _created(self, tables: Iterable[sa.Table]) -> list[str]:
+        made = []
+        for table in tables:
+            made.append(self.place.compiled(CreateTable(table)))
+            made += [self.place.compiled(CreateIndex(index)) for index in _indexes_of(table)]
+        return [statement.strip() for statement in made]
+
+    def _added(self, there: Mapping[str, set[str]]) -> list[str]:
+        """The columns that a table does not have yet; they may be NULL, because its rows have no value for them."""
+        return [
+            f"ALTER TABLE {self.place.name_of(table)} ADD COLUMN {self.place.compiled(CreateColumn(_nullable(column)))}"
+            for table in self.tables
+            for column in table.columns
+            if table.name in there and column.name not in there[table.name]
+        ]
+
+    def _created_indexes(self, there: Mapping[str, set[str]], indexes: set[str]) -> list[str]:
+        return [
+            self.place.compiled(CreateIndex(index))
+            for table in self.tables
+            for index in _indexes_of(table)
+            if table.name in there and index.name not in indexes
+        ]
+
+    def _views(self) -> list[str]:
+        return [statement for each in self.families for statement in views(each)]
+
+    def _facts(self) -> list[str]:
+        meta, chance = self.place.name_of(self.system.meta), _CHANCE[self.place.dialect]
+        facts = {"schema_version": str(SCHEMA_VERSION), f"layout {self.layout}": "applied"}
+        return [
+            *(statement for key, value in facts.items() for statement in self._fact(key, value)),
+            f"INSERT INTO {meta} (key, value) SELECT 'feed_epoch', {chance} "  # noqa: S608 - our own names
+            f"WHERE NOT EXISTS (SELECT 1 FROM {meta} WHERE key = 'feed_epoch')",
+        ]
+
+    def _fact(self, key: str, value: str) -> tuple[str, ...]:
+        meta = self.place.name_of(self.system.meta)
+        return (
+            f"DELETE FROM {meta} WHERE key = '{key}'",  # noqa: S608 - keys and values are our own
+            f"INSERT INTO {meta} (key, value) VALUES ('{key}', '{value}')",  # noqa: S608
+        )
+
+    def _schema_itself(self) -> tuple[str, ...]:
+        return (f'CREATE SCHEMA IF NOT EXISTS "{self.place.schema}"',) if self.place.schema else ()
+
+    def columns(self) -> dict[str, set[str]]:
+        """Return the columns of the tables that are there, by the names of the tables."""
+        found: dict[str, set[str]] = {}
+        for table, column in self._session.rows(*_INSPECT_COLUMNS[self.place.dialect](self.place)):
+            found.setdefault(table, set()).add(column)
+        return found
+
+    def _indexes(self) -> set[str]:
+        return {name for (name,) in self._session.rows(*_INSPECT_INDEXES[self.place.dialect](self.place))}
+
+
+def _indexes_of(table: sa.Table) -> list[sa.Index]:
+    return sorted(table.indexes, key=lambda each: str(each.name))
+
+
+def _nullable(column: "sa.Column[object]") -> "sa.Column[object]":
+    return sa.Column(column.name, column.type, nullable=True)
+
+
+Inspect = Callable[[Place], tuple[str, tuple[str, ...]]]
+
+_INSPECT_COLUMNS: Mapping[str, Inspect] = {
+    "sqlite": lambda _: (
+        "SELECT m.name, c.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c WHERE m.type = 'table'",
+        (),
+    ),
+    "postgresql": lambda place: (
+        "SELECT table_name, column_name FROM information_schema.columns "
+        "WHERE table_schema = COALESCE(%s, current_schema())",
+        (place.schema,),  # type: ignore[return-value]
+    ),
+}
+_INSPECT_INDEXES: Mapping[str, Inspect] = {
+    "sqlite": lambda _: ("SELECT name FROM sqlite_master WHERE type = 'index'", ()),
+    "postgresql": lambda place: (
+        "SELECT indexname FROM pg_indexes WHERE schemaname = COALESCE(%s, current_schema())",
+        (place.schema,),  # type: ignore[return-value]
+    ),
+}

@@ -1,0 +1,236 @@
+"""Connections and units of work: who uses which connection, and what is kept or undone together."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import local
+from typing import Any
+
+import attrs
+
+from crmkit.errors import CommitOutcomeUnknown, InvalidInput, StoreError
+from crmkit.io.stores.port import Stamp
+from crmkit.io.stores.sql.database import Connection, Database, driver_connection
+from crmkit.model.records import Record
+
+Row = tuple[Any, ...]
+
+
+class TakenError(Exception):
+    """A unique value is there already; the store says which."""
+
+
+@attrs.define
+class Unit:
+    """A unit of work under way in one thread."""
+
+    connection: Connection
+    stamp: Stamp
+    is_locking: bool
+    depth: int = 0
+    number: int | None = None
+    seen: dict[tuple[type[Record], str], int] = attrs.Factory(dict)
+    """The versions of the records that were read, which must still be those when they are written."""
+
+
+class Session:
+    """The connections of one store, and each thread's unit of work."""
+
+    def __init__(self, database: Database) -> None:
+        """Open no connection yet."""
+        self.database = database
+        self._thread = local()
+        self._idle: list[Connection] = []
+        self._process = os.getpid()
+        self._is_closed = False
+
+    @property
+    def unit(self) -> Unit | None:
+        """The unit of work of this thread."""
+        return getattr(self._thread, "unit", None)
+
+    @contextmanager
+    def transaction(self, stamp: Stamp, connection: Any, *, lock: bool) -> Iterator[Unit]:
+        """See `Records.transaction`."""
+        unit = self.unit
+        if unit is not None:
+            if connection is not None and driver_connection(connection) is not unit.connection:
+                raise InvalidInput("this thread is inside a transaction on another connection; end that one first")
+            with self._nested(unit):
+                yield unit
+        elif connection is not None:
+            with self._joined(stamp, driver_connection(connection), lock=lock) as unit:
+                yield unit
+        else:
+            with self._owned(stamp, lock=lock) as unit:
+                yield unit
+
+    def rows(self, statement: str, parameters: Row = ()) -> list[Row]:
+        """Return the rows of a statement that reads, inside the unit of work of this thread or by itself."""
+        if self.unit is not None:
+            return self.run(statement, parameters).fetchall()  # type: ignore[no-any-return]
+        if self.database.is_shared:
+            with self.database.turn():
+                return self._read(statement, parameters)
+        return self._read(statement, parameters)
+
+    def run(self, statement: str, parameters: Row = ()) -> Any:
+        """Run a statement inside the unit of work of this thread and return its cursor."""
+        assert self.unit is not None
+        return self._execute(self.unit.connection, statement, parameters)
+
+    def insert_many(self, statement: str, table: str, columns: Sequence[tuple[str, str]], rows: Iterable[Row]) -> None:
+        """Insert many rows inside the unit of work of this thread; raise `TakenError` where one is there already."""
+        assert self.unit is not None
+        try:
+            self.database.insert_many(self.unit.connection, statement, table, columns, rows)
+        except self.database.errors as error:
+            raise self._meaning(error) from None
+
+    def close(self) -> None:
+        """Close the connections that nobody uses; those in use follow when they are given back."""
+        self._is_closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """Lend a connection that is in no unit of work."""
+        connection = self._take()
+        try:
+            yield connection
+        finally:
+            self._give_back(connection)
+
+    @contextmanager
+    def _owned(self, stamp: Stamp, *, lock: bool) -> Iterator[Unit]:
+        with self.database.turn(), self._begun() as connection:
+            unit = self._thread.unit = Unit(connection, stamp, lock)
+            try:
+                yield unit
+            except BaseException:
+                self._roll_back(connection)
+                raise
+            else:
+                self._commit(connection)
+            finally:
+                self._thread.unit = None
+
+    @contextmanager
+    def _joined(self, stamp: Stamp, connection: Connection, *, lock: bool) -> Iterator[Unit]:
+        self._check_open()
+        if not self.database.is_joinable(connection):
+            raise InvalidInput(
+                f"a connection of {type(connection).__module__.partition('.')[0]} cannot be joined by a store in "
+                f"{self.database.dialect}; give a connection to the same database"
+            )
+        self.database.join(connection)
+        unit = self._thread.unit = Unit(connection, stamp, lock)
+        try:
+            with self._nested(unit):
+                yield unit
+        finally:
+            self._thread.unit = None
+
+    @contextmanager
+    def _nested(self, unit: Unit) -> Iterator[None]:
+        savepoint, number, seen = f"crm_{unit.depth}", unit.number, dict(unit.seen)
+        self.run(f"SAVEPOINT {savepoint}")
+        unit.depth += 1
+        try:
+            yield
+        except BaseException:
+            unit.number, unit.seen = number, seen
+            if not self._is_over(unit.connection):
+                self.run(f"ROLLBACK TO SAVEPOINT {savepoint}")
+                self.run(f"RELEASE SAVEPOINT {savepoint}")
+            raise
+        else:
+            self.run(f"RELEASE SAVEPOINT {savepoint}")
+        finally:
+            unit.depth -= 1
+
+    @contextmanager
+    def _begun(self) -> Iterator[Connection]:
+        """Lend a connection on which a transaction has begun."""
+        connection = self._take()
+        try:
+            try:
+                self._execute(connection, self.database.begin)
+            except StoreError:
+                if not self.database.is_lost(connection):
+                    raise
+                # It was idle while the server went away and came back.
+                connection = self._take_new()
+                self._execute(connection, self.database.begin)
+            yield connection
+        finally:
+            self._give_back(connection)
+
+    def _read(self, statement: str, parameters: Row) -> list[Row]:
+        connection = self._take()
+        try:
+            try:
+                cursor = self._execute(connection, statement, parameters)
+            except StoreError:
+                if not self.database.is_lost(connection):
+                    raise
+                connection = self._take_new()
+                cursor = self._execute(connection, statement, parameters)
+            return cursor.fetchall()  # type: ignore[no-any-return]
+        finally:
+            self._give_back(connection)
+
+    def _execute(self, connection: Connection, statement: str, parameters: Row = ()) -> Any:
+        cursor = self.database.cursor(connection)
+        try:
+            cursor.execute(statement, parameters)
+        except self.database.errors as error:
+            raise self._meaning(error) from None
+        return cursor
+
+    def _meaning(self, error: Exception) -> Exception:
+        return TakenError() if self.database.is_taken(error) else self.database.explained(error)
+
+    def _commit(self, connection: Connection) -> None:
+        try:
+            self._execute(connection, "COMMIT")
+        except BaseException:
+            if self.database.is_lost(connection):
+                raise CommitOutcomeUnknown(
+                    f"{self.database.name}: the connection was lost during a commit; nobody can tell whether this unit of work "
+                    "was kept, so look, or do it again under the key that CRM.run takes"
+                ) from None
+            self._roll_back(connection)
+            raise
+
+    def _roll_back(self, connection: Connection) -> None:
+        """Undo a unit of work, unless the database did so by itself, as SQLite does when the disk is full."""
+        if not self._is_over(connection):
+            self._execute(connection, "ROLLBACK")
+
+    def _is_over(self, connection: Connection) -> bool:
+        return self.database.is_lost(connection) or not self.database.in_transaction(connection)
+
+    def _take(self) -> Connection:
+        self._check_open()
+        if self._process != os.getpid():
+            # A forked process must leave its parent's connections alone, even unclosed.
+            self._process, self._idle = os.getpid(), []
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self.database.connect()
+
+    def _take_new(self) -> Connection:
+        return self.database.connect()
+
+    def _give_back(self, connection: Connection) -> None:
+        if self._is_closed or self.database.is_lost(connection):
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise StoreError(f"{self.database.name}: the store is closed; open it again to use it")

@@ -1,0 +1,351 @@
+"""The store in a SQL database.
+
+Tables and statements follow from the record classes. SQLAlchemy compiles them once; they run on a plain connection of the driver,
+the store's own or the host's.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, cast
+
+import attrs
+import polars as pl
+
+from crmkit.errors import Conflict
+from crmkit.io.stores import refusals
+from crmkit.io.stores.port import (
+    UNSTAMPED,
+    Capability,
+    ChangeKind,
+    Changes,
+    Page,
+    R,
+    SortBy,
+    Stamp,
+    Stored,
+    Version,
+    unknown_class,
+)
+from crmkit.io.stores.queries import check_limit
+from crmkit.io.stores.sql import ledger, reading
+from crmkit.io.stores.sql.database import Database
+from crmkit.io.stores.sql.ledger import image_of
+from crmkit.io.stores.sql.schema import Schema
+from crmkit.io.stores.sql.session import Row, Session, TakenError
+from crmkit.io.stores.sql.system import SystemTables
+from crmkit.io.stores.sql.tables import FamilyTable, Place, family_tables
+from crmkit.model import RECORDS, CustomField
+from crmkit.model.records import Record
+from crmkit.rules import EVERYTHING, Rule
+
+_CAPABILITIES = frozenset[Capability](
+    {"queries", "deletion", "history", "feed", "notes", "frames", "tenants", "durable"}
+)
+_CHUNK = 10_000
+_FEW = 8
+
+
+@attrs.frozen
+class _Row:
+    """A row of a record's table, as the store found it."""
+
+    record: Record
+    version: int
+    added_unit: int
+    deleted_unit: int | None
+
+
+class SqlStore:
+    """A `Store` in a SQL database. `crmkit.io.stores.open_store` opens one."""
+
+    def __init__(
+        self, database: Database, place: Place, records: Iterable[type[Record]] = RECORDS, tenant: str = ""
+    ) -> None:
+        """Use a database whose schema is there; see `Schema.apply`."""
+        self._classes = tuple(dict.fromkeys(records))
+        self._tenant = tenant
+        self._database = database
+        self._tables = family_tables(self._classes, place)
+        self._system = SystemTables(place)
+        self._session = Session(database)
+        self.schema = Schema(place, self._system, tuple(dict.fromkeys(self._tables.values())), self._session)
+
+    def for_tenant(self, tenant: str) -> "SqlStore":
+        """Return the store of another tenant in the same database; neither sees what the other keeps."""
+        return SqlStore(self._database, self.schema.place, self._classes, tenant)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """See `Records.capabilities`."""
+        return _CAPABILITIES
+
+    @property
+    def classes(self) -> tuple[type[Record], ...]:
+        """See `Records.classes`."""
+        return self._classes
+
+    @contextmanager
+    def transaction(self, stamp: Stamp = UNSTAMPED, *, connection: Any = None, lock: bool = False) -> Iterator[None]:
+        """See `Records.transaction`."""
+        with self._session.transaction(stamp, connection, lock=lock):
+            yield
+
+    def add(self, records: Iterable[Record]) -> int:
+        """See `Records.add`."""
+        n, rest, chunk = 0, iter(records), list[Record]()
+        try:
+            with self.transaction():
+                while chunk := list(islice(rest, _CHUNK)):
+                    self._add(chunk)
+                    n += len(chunk)
+        except TakenError:
+            raise self._clash(chunk) from None
+        return n
+
+    def put(self, record: Record, *, version: int | None = None) -> int:
+        """See `Records.put`."""
+        table = self._table(type(record))
+        try:
+            with self.transaction():
+                before = self._live(table, type(record), record.id, version)
+                data = table.codec(type(record).__name__).encode(record)
+                new = (type(record).__name__, before.version + 1, *data)
+                self._replace(table.update, new, before)
+                return self._log("changed", record, before.version + 1, before.record)
+        except TakenError:
+            raise self._value_taken(table, record) from None
+
+    def get(self, cls: type[R], record_id: str) -> R:
+        """See `Records.get`."""
+        found = self._find(self._table(cls), cls, record_id)
+        if found.deleted_unit is not None:
+            raise refusals.not_found(cls, record_id)
+        return cast("R", found.record)
+
+    def read(self, cls: type[R], record_id: str) -> Stored[R]:
+        """See `Records.read`."""
+        found = self._find(self._table(cls), cls, record_id)
+        record = cast("R", found.record)
+        if found.deleted_unit is None:
+            return Stored(record, found.version)
+        stamp = ledger.stamps(self._session, self._system, [found.deleted_unit])[found.deleted_unit]
+        return Stored(record, found.version, stamp.at or stamp.recorded_at, is_deleted=True)
+
+    def every(self, cls: type[R], where: Rule = EVERYTHING) -> Iterator[R]:
+        """See `Records.every`."""
+        return cast("Iterator[R]", reading.every(self._reader(cls, where)))
+
+    def count(self, cls: type[Record], where: Rule = EVERYTHING) -> int:
+        """See `Records.count`."""
+        return reading.count(self._reader(cls, where))
+
+    def find(
+        self,
+        cls: type[R],
+        where: Rule = EVERYTHING,
+        *,
+        sort: Sequence[SortBy] = (),
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[R]:
+        """See `Queries.find`."""
+        check_limit(limit)
+        return cast("Page[R]", reading.page(self._reader(cls, where), sort, limit, after))
+
+    def delete(self, cls: type[Record], record_id: str, *, version: int | None = None) -> None:
+        """See `Deletion.delete`."""
+        table = self._table(cls)
+        with self.transaction():
+            before = self._live(table, cls, record_id, version)
+            self._replace(table.mark, (self._unit(), before.version + 1), before)
+            self._log("deleted", before.record, before.version + 1, before.record)
+
+    def restore(self, cls: type[Record], record_id: str) -> None:
+        """See `Deletion.restore`."""
+        table = self._table(cls)
+        try:
+            with self.transaction():
+                before = self._deleted(table, cls, record_id)
+                self._replace(table.mark, (None, before.version + 1), before)
+                self._log("restored", before.record, before.version + 1, None)
+        except TakenError:
+            raise self._value_taken(table, self._find(table, cls, record_id).record) from None
+
+    def purge(self, cls: type[Record], record_id: str) -> None:
+        """See `Deletion.purge`."""
+        table = self._table(cls)
+        with self.transaction():
+            before = self._deleted(table, cls, record_id)
+            self._session.run(table.remove, (self._tenant, record_id))
+            for name in table.names:
+                self._session.run(self._system.forget_images, (self._tenant, record_id, name))
+            self._log("purged", before.record, before.version + 1, None)
+
+    def history(self, cls: type[R], record_id: str) -> tuple[Version[R], ...]:
+        """See `History.history`."""
+        self.read(cls, record_id)
+        return next(ledger.histories(self._ledger_reader(cls), record_id))
+
+    def histories(self, cls: type[R]) -> Iterator[tuple[Version[R], ...]]:
+        """See `History.histories`."""
+        return ledger.histories(self._ledger_reader(cls))
+
+    def changes(self, after: str | None = None, *, limit: int = 1000) -> Changes:
+        """See `Feed.changes`. What this thread's unit of work has changed is told once it is kept."""
+        check_limit(limit)
+        return ledger.changes(self._session, self.schema, self._tables, self._tenant, after, limit)
+
+    def note(self, key: str) -> str | None:
+        """See `Notes.note`."""
+        rows = self._session.rows(self._system.select_note, (self._tenant, key))
+        return rows[0][0] if rows else None
+
+    def set_note(self, key: str, text: str, *, was: str | None) -> None:
+        """See `Notes.set_note`."""
+        try:
+            with self.transaction():
+                if was is None:
+                    self._session.run(self._system.insert_note, (self._tenant, key, text))
+                elif not self._session.run(self._system.update_note, (text, self._tenant, key, was)).rowcount:
+                    raise refusals.note_changed(key)
+        except TakenError:
+            raise refusals.note_changed(key) from None
+
+    def batches(
+        self, cls: type[Record], where: Rule = EVERYTHING, *, columns: Sequence[str] | None = None, rows: int = 65_536
+    ) -> Iterator[pl.DataFrame]:
+        """See `Frames.batches`."""
+        raise NotImplementedError
+
+    def frame(
+        self, cls: type[Record], where: Rule = EVERYTHING, *, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """See `Frames.frame`."""
+        return pl.concat(self.batches(cls, where, columns=columns))
+
+    def close(self) -> None:
+        """See `Records.close`."""
+        self._session.close()
+
+    def _add(self, chunk: Sequence[Record]) -> None:
+        unit = self._unit()
+        rows: dict[int, tuple[FamilyTable, list[Row]]] = {}
+        entries: list[Row] = []
+        for record in chunk:
+            cls = type(record)
+            table, name = self._table(cls), cls.__name__
+            own = (self._tenant, name, 1, unit, None)
+            rows.setdefault(id(table), (table, []))[1].append(own + table.codecs[name].encode(record))
+            entries.append((self._tenant, unit, "added", name, record.id, 1, None))
+        for table, its_rows in rows.values():
+            self._insert(table.insert, table.insert_columns, its_rows, self.schema.place.name_of(table.table))
+        system = self._system
+        self._insert(system.record_change, system.ledger_columns, entries, self.schema.place.name_of(system.ledger))
+
+    def _insert(self, statement: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row], table: str) -> None:
+        if len(rows) > _FEW:
+            self._session.insert_many(statement, table, columns, rows)
+        else:
+            for row in rows:
+                self._session.run(statement, row)
+
+    def _replace(self, statement: str, new: Row, before: _Row) -> None:
+        """Write in place of a row, unless somebody else did so since it was read."""
+        the_row = (self._tenant, before.record.id, before.version)
+        if not self._session.run(statement, (*new, *the_row)).rowcount:
+            cls = type(before.record)
+            actual = self._find(self._table(cls), cls, before.record.id).version
+            raise refusals.changed_meanwhile(cls, before.record.id, before.version, actual)
+        self._see(before.record, before.version + 1)
+
+    def _log(self, kind: ChangeKind, record: Record, version: int, before: Record | None) -> int:
+        image = None if before is None else image_of(before)
+        entry = (self._tenant, self._unit(), kind, type(record).__name__, record.id, version, image)
+        self._session.run(self._system.record_change, entry)
+        return version
+
+    def _unit(self) -> int:
+        """The number of the unit of work under way, which it gets with its first change."""
+        unit = self._session.unit
+        assert unit is not None
+        if unit.number is None:
+            stamp, place = unit.stamp, self.schema.place
+            instants = (None if at is None else place.bindable("instant", at) for at in (stamp.at, stamp.recorded_at))
+            given = (self._tenant, stamp.by, *instants)
+            unit.number = int(self._session.run(self._system.begin_unit, given).fetchone()[0])
+        return unit.number
+
+    def _live(self, table: FamilyTable, cls: type[Record], record_id: str, version: int | None) -> _Row:
+        """The row that is there and not deleted, at the version that this unit of work counts on."""
+        unit = self._session.unit
+        assert unit is not None
+        expected = unit.seen.get((table.base, record_id)) if version is None else version
+        found = self._find(table, cls, record_id)
+        if found.deleted_unit is not None:
+            raise refusals.not_found(cls, record_id)
+        if expected not in (None, found.version):
+            raise refusals.changed_meanwhile(cls, record_id, expected, found.version)
+        return found
+
+    def _deleted(self, table: FamilyTable, cls: type[Record], record_id: str) -> _Row:
+        found = self._find(table, cls, record_id)
+        if found.deleted_unit is None:
+            raise refusals.not_deleted(cls, record_id)
+        return found
+
+    def _find(self, table: FamilyTable, cls: type[Record], record_id: str) -> _Row:
+        unit = self._session.unit
+        statement = table.select_locked if unit is not None and unit.is_locking else table.select
+        rows = self._session.rows(statement, (self._tenant, record_id))
+        if rows:
+            type_name, version, added, deleted, *data = rows[0]
+            codec = table.codec(type_name)
+            if issubclass(codec.cls, cls):
+                self._see_id(table, record_id, version)
+                return _Row(codec.decode(data), version, added, deleted)
+        raise refusals.not_found(cls, record_id)
+
+    def _see(self, record: Record, version: int) -> None:
+        self._see_id(self._table(type(record)), record.id, version)
+
+    def _see_id(self, table: FamilyTable, record_id: str, version: int) -> None:
+        unit = self._session.unit
+        if unit is not None:
+            unit.seen[(table.base, record_id)] = version
+
+    def _clash(self, chunk: Sequence[Record]) -> Conflict:
+        """Which of some records could not be added; asked when their unit of work is undone."""
+        seen = set[tuple[Any, ...]]()
+        for record in chunk:
+            table = self._table(type(record))
+            if (table.base, record.id) in seen:
+                return refusals.stored_already(record, 1, is_deleted=False)
+            seen.add((table.base, record.id))
+            rows = self._session.rows(table.select, (self._tenant, record.id))
+            if rows:
+                return refusals.stored_already(record, rows[0][1], is_deleted=rows[0][3] is not None)
+        for record in chunk:
+            table = self._table(type(record))
+            for info in table.unique:
+                key = (table.base, info.name, getattr(record, info.name, None))
+                if key in seen or reading.is_taken(self._reader(table.base), record, info.name):
+                    return refusals.value_taken(record, info.name)
+                seen.add(key) if key[-1] is not None else None
+        return Conflict("two of the records have the same id, or a unique value twice; none of them was kept")
+
+    def _value_taken(self, table: FamilyTable, record: Record) -> Conflict:
+        taken = [info.name for info in table.unique if reading.is_taken(self._reader(table.base), record, info.name)]
+        return refusals.value_taken(record, taken[0] if taken else "unique value")
+
+    def _reader(self, cls: type[Record], where: Rule = EVERYTHING) -> reading.Reader:
+        return reading.Reader(self._session, self._table(cls), cls, self._tenant, where, self._tables.get(CustomField))
+
+    def _ledger_reader(self, cls: type[Record]) -> ledger.Reader:
+        return ledger.Reader(self._session, self._system, self._table(cls), cls, self._tenant)
+
+    def _table(self, cls: type[Record]) -> FamilyTable:
+        table = self._tables.get(cls)
+        if table is None:
+            raise unknown_class(cls, self._classes)
+        return table

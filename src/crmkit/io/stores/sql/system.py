@@ -1,0 +1,190 @@
+"""The store's own tables: units of work, the ledger of changes, notes, and what is known about the store itself.
+
+The ledger is history and feed in one. An entry holds the record as it was before the change; what it was after stands in
+the next entry of the record, or in the record's table. So adding a record writes no image of it.
+"""
+
+from functools import cached_property
+from typing import Any
+
+import attrs
+import sqlalchemy as sa
+
+from crmkit.io.stores.sql.cells import INSTANT, JSON
+from crmkit.io.stores.sql.session import Unit
+from crmkit.io.stores.sql.tables import Place
+
+
+class _TransactionId(sa.types.UserDefinedType[str]):
+    """The number of a transaction of PostgreSQL that never wraps around, read as text."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+    def column_expression(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        return sa.cast(column, sa.Text())
+
+
+@attrs.frozen(slots=False)
+class SystemTables:
+    """The store's own tables and their statements."""
+
+    place: Place
+
+    @cached_property
+    def meta(self) -> sa.Table:
+        """What is known about the store: the version of its schema, where its feed began."""
+        text = self.place.text
+        return self.place.table(
+            "meta", sa.Column("key", text, primary_key=True, nullable=False), sa.Column("value", text, nullable=False)
+        )
+
+    @cached_property
+    def unit(self) -> sa.Table:
+        """One row for each unit of work that wrote something."""
+        text, instant = self.place.text, self._type(INSTANT)
+        return self.place.table(
+            "unit",
+            self.place.key("id", primary_key=True),
+            sa.Column("tenant", text, nullable=False),
+            sa.Column("by", text),
+            sa.Column("at", instant),
+            sa.Column("recorded_at", instant),
+        )
+
+    @cached_property
+    def ledger(self) -> sa.Table:
+        """One row for each change of a record."""
+        text, whole = self.place.text, self.place.whole
+        # A sequence alone misses what commits late: a number taken first may be seen last. The transaction's own
+        # number tells which are still under way. SQLite has one writer at a time.
+        transaction = sa.Column(
+            "tx", _TransactionId(), nullable=False, server_default=sa.func.pg_current_xact_id(), primary_key=True
+        )
+        table = self.place.table(
+            "ledger",
+            *([transaction] if self.place.dialect == "postgresql" else []),
+            self.place.key("seq", primary_key=True),
+            sa.Column("tenant", text, nullable=False),
+            sa.Column("unit", whole, nullable=False),
+            sa.Column("kind", text, nullable=False),
+            sa.Column("subject", text, nullable=False),
+            sa.Column("subject_id", text, nullable=False),
+            sa.Column("version", whole, nullable=False),
+            sa.Column("before", self._type(JSON)),
+        )
+        changed = table.c.kind != "added"
+        sa.Index(
+            f"{table.name}_subject_idx",
+            table.c.tenant,
+            table.c.subject_id,
+            table.c.seq,
+            sqlite_where=changed,
+            postgresql_where=changed,
+        )
+        return table
+
+    @cached_property
+    def note(self) -> sa.Table:
+        """Short texts of the host by their keys."""
+        text = self.place.text
+        return self.place.table(
+            "note",
+            sa.Column("tenant", text, nullable=False),
+            sa.Column("key", text, nullable=False),
+            sa.Column("text", text, nullable=False),
+            sa.PrimaryKeyConstraint("tenant", "key"),
+        )
+
+    @property
+    def tables(self) -> tuple[sa.Table, ...]:
+        """All of them."""
+        return (self.meta, self.unit, self.ledger, self.note)
+
+    @cached_property
+    def position(self) -> tuple[sa.Column[Any], ...]:
+        """The columns of the ledger whose order is that of the feed."""
+        own = self.ledger.c
+        return (own.seq,) if self.place.dialect == "sqlite" else (own.tx, own.seq)
+
+    def after(self, position: tuple[int, ...]) -> sa.ColumnElement[bool]:
+        """Return the condition that an entry comes after a position of the feed."""
+        if self.place.dialect == "sqlite":
+            return self.ledger.c.seq > position[0]
+        transaction, seq = position
+        return sa.tuple_(*self.position) > sa.tuple_(sa.cast(str(transaction), _TransactionId()), seq)
+
+    def is_settled(self, unit: Unit | None) -> list[sa.ColumnElement[bool]]:
+        """Return the condition that no entry can still come before this one, nor vanish."""
+        if self.place.dialect == "postgresql":
+            return [self.ledger.c.tx < sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot())]
+        return [] if unit is None or unit.number is None else [self.ledger.c.unit != unit.number]
+
+    @cached_property
+    def ledger_columns(self) -> tuple[tuple[str, str], ...]:
+        """The columns of the ledger that a change gives, and their types."""
+        return self.place.typed(self.ledger.c[name] for name in LEDGER_COLUMNS)
+
+    @cached_property
+    def begin_unit(self) -> str:
+        """Takes tenant, by, at and recorded_at; gives the id of the unit of work."""
+        given = ("tenant", "by", "at", "recorded_at")
+        return self.place.compiled(_insert(self.unit, given).returning(self.unit.c.id))
+
+    @cached_property
+    def record_change(self) -> str:
+        """Takes tenant, unit, kind, subject, subject_id, version and the record before."""
+        return self.place.compiled(_insert(self.ledger, LEDGER_COLUMNS))
+
+    @cached_property
+    def forget_images(self) -> str:
+        """Takes tenant and id: empties the images of a record in the ledger."""
+        own = self.ledger.c
+        statement = sa.update(self.ledger).values(before=sa.null())
+        return self.place.compiled(
+            statement.where(
+                own.tenant == sa.bindparam("the_tenant"),
+                own.subject_id == sa.bindparam("the_id"),
+                own.kind != sa.literal_column("'added'"),
+                own.subject == sa.bindparam("the_subject"),
+            )
+        )
+
+    @cached_property
+    def select_note(self) -> str:
+        """Takes tenant and key; gives the text."""
+        own = self.note.c
+        return self.place.compiled(
+            sa.select(own.text).where(own.tenant == sa.bindparam("the_tenant"), own.key == sa.bindparam("the_key"))
+        )
+
+    @cached_property
+    def insert_note(self) -> str:
+        """Takes tenant, key and text."""
+        return self.place.compiled(_insert(self.note, ("tenant", "key", "text")))
+
+    @cached_property
+    def update_note(self) -> str:
+        """Takes the new text, tenant, key and the old text."""
+        own = self.note.c
+        statement = sa.update(self.note).values(text=sa.bindparam("new_text"))
+        return self.place.compiled(
+            statement.where(
+                own.tenant == sa.bindparam("the_tenant"),
+                own.key == sa.bindparam("the_key"),
+                own.text == sa.bindparam("the_text"),
+            )
+        )
+
+    def _type(self, of_server: Any) -> Any:
+        return sa.Text() if self.place.dialect == "sqlite" else of_server
+
+
+LEDGER_COLUMNS = ("tenant", "unit", "kind", "subject", "subject_id", "version", "before")
+"""The columns of the ledger that a change gives."""
+
+
+def _insert(table: sa.Table, names: tuple[str, ...]) -> sa.Insert:
+    return sa.insert(table).values({table.c[name]: sa.bindparam(f"new_{name}") for name in names})

@@ -1,0 +1,1 @@
+"""The parts of `crmkit.testing.StoreContract`, one module for each capability."""

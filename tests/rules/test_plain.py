@@ -1,0 +1,207 @@
+"""A rule survives being saved, and nothing that is no rule gets in."""
+
+import json
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crmkit.errors import CrmError, InvalidInput
+from crmkit.rules import EVERYTHING, AllOf, Rule, field, from_json, rule_from_plain, rule_to_plain, to_json
+from crmkit.rules.plain import LONGEST_JSON
+from crmkit.rules.tree import MOST_LEVELS
+from tests.model.vertical import Visit
+from tests.rules.drawn import OF_VISITS, rules_about
+
+RULE = (field("country") == "TH") & ~field("tags").has("staff")
+PLAIN: dict[str, Any] = {
+    "version": 1,
+    "rule": {
+        "all": [
+            {"field": "country", "operator": "is", "value": "TH"},
+            {"not": {"field": "tags", "operator": "has", "value": "staff"}},
+        ]
+    },
+}
+ANYTHING: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+WORDS = st.sampled_from(
+    ["all", "any", "not", "field", "operator", "value", "instant", "day", "decimal", "money", "amount", "currency"]
+)
+NEARLY: st.SearchStrategy[Any] = st.recursive(
+    ANYTHING | st.sampled_from(["is", "in", "empty", "tags", "2025-01-31", "1e5", "9" * 50, "PLN"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+)
+
+
+@given(rule=rules_about(Visit, OF_VISITS))
+def test_a_rule_comes_back_equal_from_plain_data_and_json(rule: Rule) -> None:
+    assert rule_from_plain(rule_to_plain(rule)) == rule
+    assert from_json(to_json(rule)) == rule
+    assert rule_from_plain(json.loads(json.dumps(rule_to_plain(rule)))) == rule
+
+
+def test_the_form_is_what_it_was() -> None:
+    assert rule_to_plain(RULE) == PLAIN
+    assert rule_to_plain(EVERYTHING | RULE)["rule"]["any"][0] == {"all": []}
+    assert rule_to_plain(field("a").is_empty())["rule"] == {"field": "a", "operator": "empty"}
+
+
+def test_whole_numbers_floats_and_flags_stay_apart() -> None:
+    for value in (1, 1.0, True):
+        (back,) = from_json(to_json(field("a").is_in([value]))).comparisons()
+        assert back == field("a").is_in([value])
+
+
+@given(data=ANYTHING | NEARLY | st.builds(lambda rule: {"version": 1, "rule": rule}, NEARLY))
+def test_of_anything_a_rule_is_made_or_a_crm_error(data: Any) -> None:
+    _made_or_refused(lambda: rule_from_plain(data))
+    _made_or_refused(lambda: from_json(json.dumps(data)))
+
+
+@given(text=st.text() | st.text('{}[]":,.0123456789eE-tfn'))
+def test_of_any_text_a_rule_is_made_or_a_crm_error(text: str) -> None:
+    _made_or_refused(lambda: from_json(text))
+
+
+@given(data=st.data(), rule=rules_about(Visit, OF_VISITS))
+def test_of_a_rule_that_somebody_changed_a_rule_is_made_or_a_crm_error(data: st.DataObject, rule: Rule) -> None:
+    plain = rule_to_plain(rule)
+    _spoil(plain, data)
+
+    _made_or_refused(lambda: rule_from_plain(plain))
+
+
+def _made_or_refused(make: Callable[[], Rule]) -> None:
+    try:
+        rule = make()
+    except CrmError:
+        return
+    assert from_json(to_json(rule)) == rule
+
+
+def _spoil(plain: Any, data: st.DataObject) -> None:
+    """Put anything in some place."""
+    keys = list(plain) if isinstance(plain, dict) else list(range(len(plain)))
+    if not keys:
+        return
+    key = data.draw(st.sampled_from(keys))
+    if isinstance(plain[key], dict | list) and data.draw(st.booleans()):
+        _spoil(plain[key], data)
+    else:
+        plain[key] = data.draw(NEARLY)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ([], "this is no saved rule; give {'version': 1, 'rule': ...}"),
+        ({"rule": PLAIN["rule"]}, "this is no saved rule"),
+        ({**PLAIN, "name": "x"}, "this is no saved rule"),
+        ({**PLAIN, "version": 2}, "this version of a saved rule is not known; give 1, or upgrade crmkit"),
+        ({**PLAIN, "version": True}, "this version"),
+        ({**PLAIN, "rule": {"all": [PLAIN["rule"], {"or": []}]}}, "rule.all[1]: this is no rule; give {'all': [...]}"),
+        ({**PLAIN, "rule": {"not": {"field": "a"}}}, "rule.not: this is no rule"),
+        ({**PLAIN, "rule": {"field": "a", "operator": "is", "value": 1, "x": 1}}, "rule: this is no rule"),
+        ({**PLAIN, "rule": {"field": "a", "operator": "is"}}, "rule: a cannot be compared with NoneType"),
+        ({**PLAIN, "rule": {"field": "A", "operator": "is", "value": 1}}, "rule: 'A' is no name of a field"),
+        (
+            {**PLAIN, "rule": {"field": "a", "operator": "is", "value": {"day": "today"}}},
+            "rule: this day cannot be read",
+        ),
+        ({**PLAIN, "rule": {"field": "a", "operator": "is", "value": {"year": 1}}}, "has one key of 'instant', 'day'"),
+        ({**PLAIN, "rule": {"field": "a", "operator": "in", "value": [[1]]}}, "rule: a cannot be compared with list"),
+        ({**PLAIN, "rule": {"field": "a", "operator": "is", "value": {"instant": "2025-01-31"}}}, "with a time zone"),
+        (
+            {**PLAIN, "rule": {"field": "a", "operator": "is", "value": {"money": {"amount": 1.5, "currency": "PLN"}}}},
+            "money",
+        ),
+    ],
+)
+def test_what_is_no_rule_is_refused_by_its_place(data: Any, said: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        rule_from_plain(data)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "NaN",
+        "[" * 1_000_000,
+        '{"a":' * 300_000,
+        "9" * 10_000,
+        '{"version": 1, "rule": ' + '{"not": ' * 900 + "1" + "}" * 901,
+        "\ud800",
+        7,
+        b"{}",
+        None,
+    ],
+    ids=range(11),
+)
+def test_text_that_is_no_rule_is_refused(text: Any) -> None:
+    with pytest.raises(InvalidInput):
+        from_json(text)
+
+
+def test_a_personal_value_does_not_stand_in_the_error() -> None:
+    for value in (
+        {"day": "Kowalska"},
+        {"money": {"amount": "Kowalska", "currency": "PLN"}},
+        {"Kowalska": 1},
+        ["Kowalska" * 1000],
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            rule_from_plain({"version": 1, "rule": {"field": "a", "operator": "is", "value": value}})
+        assert "Kowalska" not in str(refused.value)
+    with pytest.raises(InvalidInput) as refused:
+        from_json('{"Kowalska": ')
+    assert "Kowalska" not in str(refused.value)
+    assert refused.value.__suppress_context__
+
+
+def test_a_saved_rule_has_a_length() -> None:
+    many = field("a").is_in([f"{number:05}" + "x" * 300 for number in range(10_000)])
+
+    for refused in (lambda: to_json(many), lambda: from_json(" " * (LONGEST_JSON + 1))):
+        with pytest.raises(InvalidInput, match="a saved rule has at most 2,000,000 characters; give fewer values"):
+            refused()
+
+
+def test_a_rule_may_be_saved_as_deep_as_it_may_be() -> None:
+    deepest: Rule = field("a") == 1
+    for _ in range(MOST_LEVELS - 1):
+        deepest = AllOf((deepest,))
+
+    assert from_json(to_json(deepest)) == deepest
+    with pytest.raises(InvalidInput, match="the rule is too large"):
+        rule_from_plain({"version": 1, "rule": {"not": rule_to_plain(deepest)["rule"]}})
+
+
+@pytest.mark.parametrize("part", [{"all": []}, {"field": "a", "operator": "empty"}], ids=["groups", "comparisons"])
+def test_a_large_rule_of_a_stranger_is_refused_in_little_time(part: Any) -> None:
+    text = json.dumps({"version": 1, "rule": {"any": [{"all": [part] * 400}] * 120}})
+    started = perf_counter()
+
+    with pytest.raises(InvalidInput, match="the rule is too large"):
+        from_json(text)
+    assert perf_counter() - started < 5
+
+
+def test_data_that_refers_to_itself_comes_to_an_end() -> None:
+    rule: dict[str, Any] = {"field": "a", "operator": "empty"}
+    for _ in range(MOST_LEVELS + 10):
+        rule = {"all": [rule] * 400}
+    endless: dict[str, Any] = {}
+    endless["not"] = endless
+
+    for data in (rule, endless):
+        with pytest.raises(InvalidInput, match="the rule is too large"):
+            rule_from_plain({"version": 1, "rule": data})
