@@ -54,6 +54,16 @@ def from_plain(cls: type[_V], data: Mapping[str, Any]) -> _V:
     return made
 
 
+def reader_of(cls: type[_V]) -> Callable[[Mapping[str, Any]], _V]:
+    """Return what does the same as `from_plain` for one class, faster because it trusts the names in the data.
+
+    >>> reader_of(Stage)({"label": "Trial", "category": "open"}).label
+    'Trial'
+    """
+    structure = _structure(cls)  # type: ignore[arg-type]
+    return lambda data: structure(data, cls)
+
+
 def instant_to_text(moment: datetime) -> str:
     """Return an instant in UTC as text of a fixed width, which sorts as time does.
 
@@ -61,7 +71,7 @@ def instant_to_text(moment: datetime) -> str:
     >>> instant_to_text(datetime(2025, 1, 31, 12, tzinfo=UTC))
     '2025-01-31T12:00:00.000000Z'
     """
-    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    return f"{moment.isoformat(timespec='microseconds')[:26]}Z"
 
 
 def _instant(text: Any, _: Any) -> Any:

@@ -18,13 +18,21 @@ Pause = Callable[[int], None]
 RETRIES = 10
 """The second attempt locks what it reads, so it mostly is the last. Ten with their pauses take a second, as long as a person waits."""
 
-_FIRST_PAUSE = 0.005
 _LONGEST_PAUSE = 0.25
 
 
 def pause(repetition: int) -> None:
-    """Wait for a random time, of which the longest doubles with each repetition, so that those who met do not meet again."""
-    sleep(uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**repetition)))  # noqa: S311 - chance, not a secret
+    """Wait for a random time, so that those who met do not meet again."""
+    sleep(uniform(0, longest_pause(repetition)))  # noqa: S311 - chance, not a secret
+
+
+def longest_pause(repetition: int) -> float:
+    """Return the most seconds to wait before a repetition: twice as many for each, up to a quarter.
+
+    >>> [longest_pause(repetition) for repetition in (1, 2, 3, 10)]
+    [0.01, 0.02, 0.04, 0.25]
+    """
+    return min(_LONGEST_PAUSE, 0.005 * 2.0**repetition)
 
 
 def run(work: Callable[..., T], *, retries: int, is_safe: bool, wait: Pause) -> T:

@@ -1,6 +1,7 @@
 """The contract of "notes": short texts, in the same units of work as the records."""
 
 from functools import partial
+from time import sleep
 
 from crmkit.errors import Conflict
 from crmkit.io.stores.port import Store
@@ -66,4 +67,5 @@ class NotesContract(StoreTests):
 
 def _count_up(store: Store) -> None:
     was = store.note("n")
+    sleep(0.0005)
     store.set_note("n", str(int(was or 0) + 1), was=was)

@@ -5,6 +5,7 @@
 from contextlib import suppress
 from functools import partial
 from threading import Event
+from time import sleep
 
 from crmkit.errors import Conflict, InvalidInput, StoreBusy
 from crmkit.io.stores.port import Store
@@ -15,6 +16,10 @@ from crmkit.testing.contract.examples import ANN, BOB, CAT, Specimen
 _THREADS, _ROUNDS = 4, 20
 _A_MOMENT = 0.3
 """Seconds that another thread gets to read what it must not see."""
+
+
+_BETWEEN = 0.0005
+"""Seconds between reading and writing, in which another thread may come in between."""
 
 
 class Interrupted(BaseException):
@@ -207,4 +212,5 @@ def _add_and_undo(store: Store, record_id: str) -> None:
 def _count_up(store: Store, *ids: str) -> None:
     for each in ids:
         counter = store.get(Specimen, each)
+        sleep(_BETWEEN)
         store.put(counter.replace(integer=counter.integer + 1))

@@ -15,15 +15,18 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from crmkit.codec import from_plain, instant_to_text, to_plain
+from crmkit.codec import instant_to_text, reader_of, to_plain
 from crmkit.model.money import currency_column
 from crmkit.model.records import FieldInfo
-from crmkit.model.shape import DECIMAL_DIGITS, DECIMAL_PLACES, Kind, Shape
+from crmkit.model.shape import DECIMAL_DIGITS, DECIMAL_PLACES, FrozenDict, Kind, Shape
 
 DialectName = Literal["sqlite", "postgresql"]
 Code = Callable[[Any], Any]
 
 _JSON_KINDS = ("value", "values", "mapping")
+# One encoder for all, because `json.dumps` makes a new one for every call.
+_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+_NO_MAPPING = FrozenDict()
 _NINES = str.maketrans("0123456789", "9876543210")
 
 
@@ -78,7 +81,7 @@ def decimal_from_sortable(text: str) -> Decimal:
 
 def to_json(value: Any) -> str:
     """Return a value as JSON text, the same for equal values."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _ENCODE(value)
 
 
 class _Instant(sa.types.UserDefinedType[datetime]):
@@ -163,19 +166,25 @@ def _listed(shape: Shape, texts: Any) -> list[str]:
 
 
 def _sqlite_decoding(shape: Shape) -> Code | None:
+    made: Any = frozenset if shape.is_set else tuple
+    nothing = made()
     codes: dict[Kind, Code] = {
         "flag": bool,
         "instant": datetime.fromisoformat,
         "day": date.fromisoformat,
         "decimal": decimal_from_sortable,
-        "texts": lambda text: json.loads(text) if text != "[]" else (),
+        "texts": lambda text: made(json.loads(text)) if text != "[]" else nothing,
         **_json_decodings(shape),
     }
     return codes.get(shape.kind)
 
 
 def _postgresql_decoding(shape: Shape) -> Code | None:
-    codes: dict[Kind, Code] = {"instant": _in_utc, **_json_decodings(shape)}
+    codes: dict[Kind, Code] = {
+        "instant": _in_utc,
+        "texts": frozenset if shape.is_set else tuple,
+        **_json_decodings(shape),
+    }
     return codes.get(shape.kind)
 
 
@@ -184,9 +193,9 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _json_decodings(shape: Shape) -> dict[Kind, Code]:
-    item: Any = shape.item
+    read = reader_of(shape.item) if shape.item is not None and shape.kind in ("value", "values") else dict
     return {
-        "value": lambda text: from_plain(item, json.loads(text)),
-        "values": lambda text: [from_plain(item, plain) for plain in json.loads(text)] if text != "[]" else (),
-        "mapping": lambda text: json.loads(text) if text != "{}" else {},
+        "value": lambda text: read(json.loads(text)),
+        "values": lambda text: tuple(map(read, json.loads(text))) if text != "[]" else (),
+        "mapping": lambda text: FrozenDict(json.loads(text)) if text != "{}" else _NO_MAPPING,
     }

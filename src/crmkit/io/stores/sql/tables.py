@@ -321,7 +321,7 @@ def snake(name: str) -> str:
 
 def _codec(cls: type[Record], kept: Mapping[str, Cells], order: Sequence[str]) -> Codec:
     """Write the two functions of a class as source, as attrs does, which runs several times faster than a loop over fields."""
-    names: dict[str, Any] = {"cls": cls, "money": Money.from_minor_units}
+    names: dict[str, Any] = {"cls": cls, "new": object.__new__, "money": Money.from_minor_units}
     encoded, decoded = dict.fromkeys(order, "None"), []
     for info in fields(cls):
         cell, place = kept[info.name], order.index(info.name)
@@ -330,10 +330,13 @@ def _codec(cls: type[Record], kept: Mapping[str, Cells], order: Sequence[str]) -
         columns = [column.name for column in cell.columns]
         encoded |= zip(columns, _encoded(info, is_same=cell.encode is None), strict=True)
         is_there = not cell.columns[0].nullable
-        decoded.append(f"{info.name}={_decoded(info, place, is_same=cell.decode is None and len(columns) == 1, is_there=is_there)}")
+        value = _decoded(info, place, is_same=cell.decode is None and len(columns) == 1, is_there=is_there)
+        names[f"set_{info.name}"] = getattr(cls, info.name).__set__
+        decoded.append(f" set_{info.name}(record, {value})\n")
+    # What the constructor checks was checked when the row was written, so the slots are filled without it.
     source = (
         f"def encode(record):\n return ({', '.join(encoded.values())},)\n"
-        f"def decode(row):\n return cls({', '.join(decoded)})\n"
+        f"def decode(row):\n record = new(cls)\n{''.join(decoded)} return record\n"
     )
     exec(source, names)  # noqa: S102 - the source is made of the names of declared fields alone, which are checked
     return Codec(cls, names["encode"], names["decode"])

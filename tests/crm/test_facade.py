@@ -1,6 +1,5 @@
 """The facade: what a host does every day."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,41 +19,12 @@ from crmkit.model import (
     Lead,
     Money,
     Order,
-    Pipeline,
-    Stage,
     SurveyResponse,
     Ticket,
     new_id,
 )
 from crmkit.model.lead import qualify
-
-NOON = datetime(2025, 5, 1, 12, tzinfo=UTC)
-GYM = Pipeline(
-    id="gym",
-    stages=[Stage("Trial", "open", 0.3), Stage("Offer", "open", 0.6), Stage("Won", "won"), Stage("Lost", "lost")],
-)
-
-
-class SettableClock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.at = NOON
-
-    def __call__(self) -> datetime:
-        return self.at
-
-
-@pytest.fixture
-def clock() -> SettableClock:
-    return SettableClock()
-
-
-@pytest.fixture(params=["memory://", "sqlite://"])
-def crm(request: pytest.FixtureRequest, clock: SettableClock) -> Iterator[CRM]:
-    with CRM.open(request.param, clock=clock, by="host", tz="Europe/Warsaw") as opened:
-        opened.pipelines.add(GYM)
-        yield opened
+from tests.crm.club import NOON, Member, Membership, SettableClock, Visit
 
 
 def _deal(crm: CRM) -> Deal:
@@ -248,3 +218,102 @@ def test_without_a_clock_the_present_is_used() -> None:
 
     assert ann.created_at is not None
     assert abs(datetime.now(UTC) - ann.created_at) < timedelta(minutes=1)  # noqa: TID251 - compared with the clock
+
+
+def test_the_records_of_a_vertical_have_a_collection(crm: CRM) -> None:
+    bea = crm[Member].add(Member(id="bea", kind="person", name="Bea", card="7"))
+    visit = crm[Visit].add(Visit(member_id="bea", at=NOON))
+
+    assert crm[Member].get("bea") == crm.customers.get("bea") == bea
+    assert [*crm[Visit]] == [visit]
+    with pytest.raises(InvalidInput, match="Unknown is no record class of this store; it has Employee, .* records="):
+        crm[Unknown]
+
+
+class Unknown(Customer):
+    """A class that no store was opened for."""
+
+
+def test_a_class_that_extends_deals_has_their_commands(crm: CRM) -> None:
+    crm[Membership].add(Membership(id="m1", pipeline_id="gym", stage="Trial", months=6))
+    crm.deals.win("m1")
+
+    memberships = crm[Membership]
+    assert memberships.get("m1").months == 6
+    with pytest.raises(InvalidTransition, match="changes its state in update; .*: advance, win, lose, reopen"):
+        memberships.update(memberships.get("m1").replace(stage="Trial", category="open"))
+
+
+def test_every_write_is_stamped_with_who_and_when(crm: CRM, clock: SettableClock) -> None:
+    beginning = crm.changes().cursor
+    monday, tuesday = clock.wait(days=1), clock.wait(days=1)
+    ann = crm.customers.add(Customer(id="ann", kind="person", name="Ann"))
+    with crm.transaction(by="bob", at=monday):
+        crm.customers.update(ann.replace(city="Łódź"))
+        clock.wait(hours=1)
+        with crm.transaction(by="eve", at=NOON):
+            crm.load([Employee(id="e1", name="Eve")])
+    crm.customers.delete("ann")
+    crm.customers.restore("ann")
+
+    stamps = [(each.kind, each.stamp.by, each.stamp.at, each.stamp.recorded_at) for each in crm.changes(beginning)]
+    later = tuesday + timedelta(hours=1)
+    assert stamps == [
+        ("added", "host", tuesday, tuesday),
+        ("changed", "bob", monday, tuesday),
+        ("added", "bob", monday, tuesday),
+        ("deleted", "host", later, later),
+        ("restored", "host", later, later),
+    ]
+
+
+def test_time_stands_still_in_a_unit_of_work(crm: CRM, clock: SettableClock) -> None:
+    with crm.transaction():
+        deal = _deal(crm)
+        clock.wait(hours=1)
+        crm.deals.win(deal.id)
+        clock.wait(hours=1)
+        employee = crm.employees.add(Employee(name="Bob"))
+
+    assert deal.created_at == crm.deals.get(deal.id).closed_at == employee.created_at == NOON
+    assert {(each.at, each.recorded_at) for each in crm.transitions} == {(NOON, NOON)}
+    assert crm.employees.add(Employee(name="Eve")).created_at == NOON + timedelta(hours=2)
+
+
+def test_an_instant_without_a_zone_is_refused_before_anything_is_done(crm: CRM) -> None:
+    with (
+        pytest.raises(InvalidInput, match="at=2025-05-01 00:00:00 has no time zone"),
+        crm.transaction(at=datetime(2025, 5, 1)),
+    ):
+        _deal(crm)
+
+    assert len(crm.deals) == 0
+    assert crm.acting() == ("host", NOON)
+
+
+def test_an_inner_transaction_that_fails_is_undone_alone(crm: CRM) -> None:
+    with crm.transaction():
+        _deal(crm)
+        with pytest.raises(ZeroDivisionError), crm.transaction(by="bob"):
+            crm.deals.win("d1")
+            raise ZeroDivisionError
+        assert crm.acting()[0] == "host"
+
+    assert crm.deals.get("d1").category == "open"
+
+
+def test_kpis_group_by_the_column_of_a_vertical(crm: CRM) -> None:
+    for number, months in enumerate([6, 12]):
+        crm[Membership].add(Membership(id=f"m{number}", pipeline_id="gym", stage="Trial", months=months))
+    crm.deals.win("m1")
+    crm.deals.lose("m0", reason="price")
+
+    by_months = crm.metrics.win_rate(by="months")
+    assert [(each.group["months"], each.value) for each in by_months] == [(6, 0.0), (12, 1.0)]
+
+
+def test_a_connection_of_another_kind_is_refused(crm: CRM) -> None:
+    with pytest.raises(InvalidInput, match="connection"), crm.transaction(connection=object()):
+        _deal(crm)
+
+    assert len(crm.deals) == 0
