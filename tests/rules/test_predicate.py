@@ -244,14 +244,15 @@ def read(visit: Visit, path: str) -> Any:
 
 
 def read_custom(visit: Visit, declared: CustomField) -> Any:
-    """What is held, if it is what `with_custom` writes; a whole number is a decimal and a number too."""
+    """What is held, where its text is one that `with_custom` writes, or a decimal in digits."""
+    held = visit.custom.get(declared.name)
     try:
         value = custom_value(visit, declared)
-        written = with_custom(visit, OF_VISITS, **{declared.name: value})
+        written = with_custom(visit, OF_VISITS, **{declared.name: value}).custom.get(declared.name)
     except InvalidRecord:
         return None
-    held = visit.custom.get(declared.name)
-    return value if not isinstance(held, str) or written.custom[declared.name] == held else None
+    in_digits = declared.kind == "decimal" and set(str(held)) <= set("-.0123456789")
+    return value if not isinstance(held, str) or in_digits or written == held else None
 
 
 def ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:

@@ -172,7 +172,10 @@ class MicrosecondsCutOff(MemoryStore):
 @found_by("test_an_id_that_is_taken_is_a_conflict_and_nothing_is_kept")
 class BatchKeptInPart(MemoryStore):
     def add(self, records: Any) -> int:
-        return len([MemoryStore.add(self, [each]) for each in records])
+        n = 0
+        for each in records:
+            n += super().add([each])
+        return n
 
 
 @found_by("test_a_unique_value_is_kept_once")
@@ -198,7 +201,8 @@ class RestoredWithoutACheck(MemoryStore):
 @found_by("test_what_is_deleted_is_hidden")
 class DeletedAreCounted(MemoryStore):
     def count(self, cls: type[Record], where: Rule = EVERYTHING) -> int:
-        return super().count(cls, where) + sum(each.is_deleted for each in self._memory.items(self._rows(cls)).values())
+        rows = self._memory.items(self._rows(cls)).values()
+        return super().count(cls, where) + len([each for each in rows if each.is_deleted])
 
 
 @found_by("test_nothing_of_what_is_purged_stays_in_the_ledger")

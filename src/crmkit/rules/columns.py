@@ -19,15 +19,15 @@ CUSTOM, EXTERNAL_ID = "custom.", "external_ids."
 """How the paths begin of a field that is declared at run time and of another system's id."""
 
 _DAY = (
-    r"(?!0000)([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)"
-    r"|02-(0[1-9]|1[0-9]|2[0-8]))|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)"
+    "(?!0000)([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)"
+    "|02-(0[1-9]|1[0-9]|2[0-8]))|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)"
 )
 FORMS: Mapping[Kind, str] = {
-    "instant": rf"{_DAY}T([01][0-9]|2[0-3])(:[0-5][0-9]){{2}}\.[0-9]{{6}}Z",
+    "instant": f"{_DAY}T([01][0-9]|2[0-3])(:[0-5][0-9]){{2}}[.][0-9]{{6}}Z",
     "day": _DAY,
-    "decimal": rf"-?(0|[1-9][0-9]{{0,{DECIMAL_DIGITS - 1}}})(\.[0-9]{{1,{DECIMAL_PLACES}}})?",
+    "decimal": f"-?0*([0-9]{{1,{DECIMAL_DIGITS}}}([.][0-9]{{0,{DECIMAL_PLACES}}})?|[.][0-9]{{1,{DECIMAL_PLACES}}})",
 }
-"""The texts that `with_custom` writes of a kind. Rules read no others, because a database could not tell what they mean."""
+"""How a text in `custom` is written for rules to read it as one of a kind, as `with_custom` does; databases could read no other."""
 
 _PATH = re.compile(r"[a-z][a-z0-9_]{0,62}(\.[^\s\0\ud800-\udfff][^\0-\x1f\ud800-\udfff]{0,98})?")
 _COLLECTIONS = ("texts", "values", "mapping")

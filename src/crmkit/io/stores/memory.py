@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import polars as pl
 
-from crmkit.errors import Conflict, InvalidInput, NotFound, StoreError
+from crmkit.errors import InvalidInput, StoreError
 from crmkit.frames.convert import from_records
+from crmkit.io.stores import refusals
 from crmkit.io.stores.cursor import decode_position, encode_position
 from crmkit.io.stores.families import family, unique_fields
 from crmkit.io.stores.layers import Memory
@@ -46,12 +47,12 @@ class MemoryStore:
     'ann'
     """
 
-    def __init__(self, records: Iterable[type[Record]] = RECORDS, tenant: str = "") -> None:
-        """Make an empty store for these classes of records."""
-        self._classes = tuple(records)
+    def __init__(self, records: Iterable[type[Record]] = RECORDS, tenant: str = "", *, name: str | None = None) -> None:
+        """Make an empty store for these classes of records; by its `name` the feed knows its own cursors."""
+        self._classes = tuple(dict.fromkeys(records))
         self._tenant = tenant
         self._memory = Memory()
-        self._name = new_id()
+        self._name = name or new_id()
         self._is_closed = False
 
     def for_tenant(self, tenant: str) -> "MemoryStore":
@@ -101,7 +102,7 @@ class MemoryStore:
         with self.transaction():
             stored = self._live(type(record), record.id, version)
             if type(stored.record) is not type(record):
-                raise _not_found(type(record), record.id)
+                raise refusals.not_found(type(record), record.id)
             self._free(stored.record)
             self._claim(record)
             return self._keep("changed", record, stored)
@@ -114,7 +115,7 @@ class MemoryStore:
         """See `Records.read`."""
         stored = self._memory.get(self._rows(cls), record_id)
         if stored is None or not isinstance(stored.record, cls):
-            raise _not_found(cls, record_id)
+            raise refusals.not_found(cls, record_id)
         return cast("Stored[R]", stored)
 
     def every(self, cls: type[R], where: Rule = EVERYTHING) -> Iterator[R]:
@@ -206,7 +207,7 @@ class MemoryStore:
         """See `Notes.set_note`."""
         with self.transaction():
             if self.note(key) != was:
-                raise Conflict(f"the note {key!r} was changed meanwhile; read it again")
+                raise refusals.note_changed(key)
             self._memory.set(self._notes, key, text)
 
     def batches(
@@ -232,8 +233,7 @@ class MemoryStore:
     def _add(self, record: Record) -> None:
         taken = self._memory.get(self._rows(type(record)), record.id)
         if taken is not None:
-            how = "stored already, but deleted; restore or purge it" if taken.is_deleted else "stored already"
-            raise Conflict(f"a {_name(record)} with the id {record.id!r} is {how}", 0, taken.version)
+            raise refusals.stored_already(record, taken.version, is_deleted=taken.is_deleted)
         self._claim(record)
         self._keep("added", record, None)
 
@@ -241,20 +241,15 @@ class MemoryStore:
         """The record that is there and not deleted, at this version where one is given."""
         stored = self.read(cls, record_id)
         if stored.is_deleted:
-            raise _not_found(cls, record_id)
-        if version not in (None, stored.version):
-            raise Conflict(
-                f"{cls.__name__} {record_id!r} was changed meanwhile: its version is {stored.version}, no longer {version}; "
-                "read it again",
-                version,
-                stored.version,
-            )
+            raise refusals.not_found(cls, record_id)
+        if version is not None and version != stored.version:
+            raise refusals.changed_meanwhile(cls, record_id, version, stored.version)
         return stored
 
     def _deleted(self, cls: type[R], record_id: str) -> Stored[R]:
         stored = self.read(cls, record_id)
         if not stored.is_deleted:
-            raise NotFound(f"no deleted {cls.__name__} has the id {record_id!r}")
+            raise refusals.not_deleted(cls, record_id)
         return stored
 
     def _keep(self, kind: ChangeKind, record: Record, before: Stored[Record] | None) -> int:
@@ -358,7 +353,3 @@ def _name(record: Record) -> str:
 def _unique_values(record: Record) -> list[tuple[str, Any]]:
     held = ((each.name, getattr(record, each.name)) for each in unique_fields(type(record)))
     return [(name, value) for name, value in held if value is not None]
-
-
-def _not_found(cls: type[Record], record_id: str) -> NotFound:
-    return NotFound(f"no {cls.__name__} has the id {record_id!r}")

@@ -114,5 +114,9 @@ def _check_schema(store: "SqlStore", url: str, *, create: bool) -> None:
     if url.startswith(_SQLITE):
         store.schema.apply()
         return
-    what = "holds no crmkit store yet; create" if not status.version else "has tables of another crmkit or other records; update"
+    what = (
+        "holds no crmkit store yet; create"
+        if not status.version
+        else "has tables of another crmkit or other records; update"
+    )
     raise StoreError(f"{name}: this database {what} its tables with: crmkit schema apply URL")

@@ -31,9 +31,7 @@ def changed_meanwhile(cls: type[Record], record_id: str, expected: int, actual: 
 
 def value_taken(record: Record, name: str) -> Conflict:
     """Return the error of a unique value that another record has. The value itself may be personal."""
-    return Conflict(
-        f"{type(record).__name__} {record.id!r}: another one has the same {name}; give it one of its own"
-    )
+    return Conflict(f"{type(record).__name__} {record.id!r}: another one has the same {name}; give it one of its own")
 
 
 def note_changed(key: str) -> Conflict:

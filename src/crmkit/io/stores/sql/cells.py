@@ -23,7 +23,8 @@ from crmkit.model.shape import DECIMAL_DIGITS, DECIMAL_PLACES, FrozenDict, Kind,
 DialectName = Literal["sqlite", "postgresql"]
 Code = Callable[[Any], Any]
 
-_JSON_KINDS = ("value", "values", "mapping")
+_TEXT_KINDS: tuple[Kind, ...] = ("text", "choice", "decimal", "instant", "day", "texts")
+_JSON_KINDS: tuple[Kind, ...] = ("value", "values", "mapping")
 # One encoder for all, because `json.dumps` makes a new one for every call.
 _ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 _NO_MAPPING = FrozenDict()
@@ -115,16 +116,16 @@ INSTANT = _Instant()
 JSON = _Json()
 
 _SQLITE_TYPES: Mapping[Kind, Any] = {
-    **dict.fromkeys(
-        ("text", "choice", "decimal", "instant", "day", "texts", *_JSON_KINDS), sa.Text()
-    ),
+    **dict.fromkeys(_TEXT_KINDS, sa.Text()),
+    **dict.fromkeys(_JSON_KINDS, sa.Text()),
     "integer": sa.Integer(),
     "number": sa.REAL(),
     "flag": sa.Integer(),
     "money": sa.Integer(),
 }
 _POSTGRESQL_TYPES: Mapping[Kind, Any] = {
-    **dict.fromkeys(("text", "choice"), TEXT),
+    "text": TEXT,
+    "choice": TEXT,
     **dict.fromkeys(_JSON_KINDS, JSON),
     "integer": sa.BigInteger(),
     "number": sa.Double(),

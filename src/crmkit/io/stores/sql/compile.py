@@ -1,23 +1,262 @@
-"""Rules and sort keys as SQL. (The lead's stub: `condition` and `expressions` are used by reading.py with these signatures.)"""
+"""Rules and sort keys as SQL, which answers of a row as `crmkit.rules.predicate` does of its record.
 
-from typing import Any
+SQL knows a third answer beside yes and no: NULL, of what is compared with NULL. Here a rule holds where its condition is true, and
+false and NULL both say that it does not; only `Not` must tell them from true. Values are bound, names are those of declared
+fields.
+"""
+
+import json
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from crmkit.io.stores.sql.cells import DialectName
-from crmkit.rules import EVERYTHING, Rule
-from crmkit.rules.columns import Column, Columns
+from crmkit.io.stores.sql.cells import DialectName, encoding
+from crmkit.model.money import Money, currency_column
+from crmkit.model.shape import Kind, Shape
+from crmkit.rules import AllOf, AnyOf, Comparison, Not, Operator, Rule
+from crmkit.rules.check import fitted
+from crmkit.rules.columns import CUSTOM, EXTERNAL_ID, FORMS, Column, Columns
+from crmkit.rules.pattern import Token, Wildcard, tokens
+
+Expression = sa.ColumnElement[Any]
+Condition = sa.ColumnElement[bool]
 
 
-def condition(rule: Rule, known: Columns, table: sa.Table, dialect: DialectName) -> sa.ColumnElement[bool]:
-    """Return a rule as a condition on the rows of a table; `known` are the columns that it was checked with."""
-    assert rule == EVERYTHING
-    return sa.true()
+def condition(rule: Rule, known: Columns, table: sa.Table, dialect: DialectName) -> Condition:
+    """Return a rule as a condition on the rows of a table, true where it holds; `known` are the columns that it was checked with."""
+    if isinstance(rule, Comparison):
+        return _comparison(*fitted(rule, known), rule.operator, table, dialect)
+    if isinstance(rule, Not):
+        return sa.not_(sa.func.coalesce(condition(rule.part, known, table, dialect), sa.false()))
+    assert isinstance(rule, AllOf | AnyOf)
+    parts = [condition(part, known, table, dialect) for part in rule.parts]
+    return sa.and_(sa.true(), *parts) if isinstance(rule, AllOf) else sa.or_(sa.false(), *parts)
 
 
-def expressions(column: Column, table: sa.Table, dialect: DialectName) -> tuple[sa.ColumnElement[Any], ...]:
-    """Return what a column is in SQL, NULL where it is empty: one expression, and for money its currency and its amount."""
+def expressions(column: Column, table: sa.Table, dialect: DialectName) -> tuple[Expression, ...]:
+    """Return what a column is in SQL, NULL where it is empty: one expression, and for money its currency and its amount.
+
+    Collections are not among them: of those, an empty one is not NULL.
+    """
+    if column.path.startswith(CUSTOM):
+        return (_SQL[dialect].custom(table.c.custom, column.path.removeprefix(CUSTOM), column.shape),)
+    if column.path.startswith(EXTERNAL_ID):
+        return (_SQL[dialect].text_under(table.c.external_ids, column.path.removeprefix(EXTERNAL_ID)),)
     if column.shape.kind == "money":
-        from crmkit.model.money import currency_column
         return (table.c[currency_column(column.path)], table.c[column.path])
     return (table.c[column.path],)
+
+
+def _comparison(column: Column, operand: Any, asked: Operator, table: sa.Table, dialect: DialectName) -> Condition:
+    sql, kind = _SQL[dialect], column.shape.kind
+    held = expressions(column, table, dialect)
+    if asked == "empty":
+        return sql.is_bare(kind, held[0]) if kind in ("texts", "values", "mapping") else held[0].is_(None)
+    if asked == "has":
+        return sql.has(held[0], operand)
+    if asked in _PATTERNS:
+        return sql.fits(held[0], _PATTERNS[asked](operand))
+    if kind == "money":
+        return _money(held, operand, asked, sql)
+    code = encoding(Shape(kind), dialect) or _as_it_is
+    return sql.one_of(held[0], map(code, operand)) if asked == "in" else _COMPARE[asked](held[0], _bound(code(operand)))
+
+
+def _money(held: tuple[Expression, ...], operand: Any, asked: Operator, sql: "_Sql") -> Condition:
+    currency, units = held
+    if asked == "in":
+        return sql.one_of(currency + sa.cast(units, sa.Text()), map(_money_text, operand))
+    return sa.and_(currency == _bound(operand.currency), _COMPARE[asked](units, _bound(operand.minor_units)))
+
+
+def _money_text(money: Money) -> str:
+    return f"{money.currency}{money.minor_units}"
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _bound(value: Any) -> Expression:
+    """A parameter with the value that the driver takes."""
+    return sa.bindparam(None, value, type_=sa.types.NullType())
+
+
+def _constant(text: str) -> Expression:
+    """Text that stands in the statement, so that an index of the same expression may serve."""
+    assert "'" not in text
+    return sa.literal_column(f"'{text}'", sa.Text())
+
+
+_COMPARE: Mapping[Operator, Callable[[Expression, Expression], Condition]] = {
+    "is": operator.eq,
+    "below": operator.lt,
+    "at_most": operator.le,
+    "above": operator.gt,
+    "at_least": operator.ge,
+}
+_PATTERNS: Mapping[Operator, Callable[[str], Sequence[Token]]] = {
+    "contains": lambda text: (Wildcard.ANY_TEXT, *text, Wildcard.ANY_TEXT),
+    "starts_with": lambda text: (*text, Wildcard.ANY_TEXT),
+    "ends_with": lambda text: (Wildcard.ANY_TEXT, *text),
+    "like": tokens,
+}
+
+
+class _Sql(Protocol):
+    """What the databases say in words of their own. Many values are one parameter, because their number is limited."""
+
+    def fits(self, text: Expression, pattern: Sequence[Token]) -> Condition:
+        """The whole text fits a pattern; upper and lower case differ."""
+
+    def one_of(self, held: Expression, values: Iterable[Any]) -> Condition:
+        """The value is one of these."""
+
+    def has(self, texts: Expression, text: str) -> Condition:
+        """The texts have this one."""
+
+    def is_bare(self, kind: Kind, collection: Expression) -> Condition:
+        """The collection is NULL or has no items."""
+
+    def text_under(self, mapping: Expression, key: str) -> Expression:
+        """The text under a key of a mapping; NULL where there is none, or something else."""
+
+    def custom(self, mapping: Expression, name: str, shape: Shape) -> Expression:
+        """What a mapping has under the name of a declared field; NULL where that is not as declared."""
+
+
+def _pattern(parts: Sequence[Token], words: Mapping[Token, str]) -> str:
+    return "".join(words.get(part, str(part)) for part in parts)
+
+
+class _Sqlite:
+    """SQLite: GLOB, because its LIKE does not tell upper from lower case; JSON is text."""
+
+    _WORDS: Mapping[Token, str] = {
+        Wildcard.ANY_TEXT: "*",
+        Wildcard.ANY_CHARACTER: "?",
+        **{special: f"[{special}]" for special in "*?["},
+    }
+
+    def fits(self, text: Expression, pattern: Sequence[Token]) -> Condition:
+        return text.bool_op("GLOB")(_bound(_pattern(pattern, self._WORDS)))
+
+    def one_of(self, held: Expression, values: Iterable[Any]) -> Condition:
+        return held.in_(_items(_bound(json.dumps(list(values)))))
+
+    def has(self, texts: Expression, text: str) -> Condition:
+        return _bound(text).in_(_items(texts))
+
+    def is_bare(self, kind: Kind, collection: Expression) -> Condition:
+        bare = _constant("{}" if kind == "mapping" else "[]")
+        return sa.func.coalesce(collection, bare) == bare
+
+    def text_under(self, mapping: Expression, key: str) -> Expression:
+        # Not by a path, in which SQLite cannot write every key.
+        each = sa.func.json_each(mapping).table_valued("key", "value", "type")
+        found = sa.select(each.c.value).where(each.c.key == _bound(key), each.c.type == _constant("text"))
+        return found.scalar_subquery()
+
+    def custom(self, mapping: Expression, name: str, shape: Shape) -> Expression:
+        path = _constant(f"$.{name}")
+        json_kind, held = sa.func.json_type(mapping, path), sa.func.json_extract(mapping, path)
+        is_text, is_whole = json_kind == _constant("text"), json_kind == _constant("integer")
+        kept: dict[Kind, tuple[Condition, Expression]] = {
+            "text": (is_text, held),
+            "choice": (sa.and_(is_text, self.one_of(held, shape.choices)), held),
+            "integer": (is_whole, held),
+            "number": (sa.or_(is_whole, json_kind == _constant("real")), sa.cast(held, sa.REAL())),
+            "decimal": (sa.or_(is_whole, sa.and_(is_text, _has_only_digits(held))), _decimal(held)),
+            "flag": (sa.or_(json_kind == _constant("true"), json_kind == _constant("false")), held),
+            "instant": (sa.and_(is_text, _is_written(held, _INSTANT_GLOB, "%Y-%m-%dT%H:%M:%S")), held),
+            "day": (sa.and_(is_text, _is_written(held, _DAY_GLOB, "%Y-%m-%d")), held),
+        }
+        return sa.case(kept[shape.kind])
+
+
+_DAY_GLOB = "-".join(("[0-9]" * 4, "[0-9]" * 2, "[0-9]" * 2))
+_INSTANT_GLOB = f"{_DAY_GLOB}T{':'.join(['[0-9]' * 2] * 3)}.{'[0-9]' * 6}Z"
+
+
+def _items(json_list: Expression) -> sa.Select[Any]:
+    return sa.select(sa.func.json_each(json_list).table_valued("value").c.value)
+
+
+def _has_only_digits(text: Expression) -> Condition:
+    return sa.not_(text.bool_op("GLOB")(_constant("*[^-0-9.]*")))
+
+
+def _decimal(held: Expression) -> Expression:
+    """The sortable form of a decimal, by the function that every connection of a store has; NULL for another text."""
+    return sa.func.crm_decimal(sa.cast(held, sa.Text()))
+
+
+def _is_written(text: Expression, glob: str, form: str) -> Condition:
+    """The text is a time as we write it. SQLite moves a day that does not exist to the next month, which shows it."""
+    to_the_second = sa.func.substr(text, 1, len("2025-01-31T12:00:00"))
+    is_real = sa.func.strftime(_constant(form), to_the_second) == to_the_second
+    return sa.and_(text.bool_op("GLOB")(_constant(glob)), is_real, text >= _constant("0001"))
+
+
+class _Postgresql:
+    """PostgreSQL. What is in JSON is cast only where its form says that it can be, because a cast that fails is an error."""
+
+    _WORDS: Mapping[Token, str] = {
+        Wildcard.ANY_TEXT: "%",
+        Wildcard.ANY_CHARACTER: "_",
+        **{special: f"\\{special}" for special in "%_\\"},
+    }
+
+    def fits(self, text: Expression, pattern: Sequence[Token]) -> Condition:
+        return text.bool_op("LIKE")(_bound(_pattern(pattern, self._WORDS)))
+
+    def one_of(self, held: Expression, values: Iterable[Any]) -> Condition:
+        return held == sa.func.any(_bound(list(values)))
+
+    def has(self, texts: Expression, text: str) -> Condition:
+        return _bound(text) == sa.func.any(texts)
+
+    def is_bare(self, kind: Kind, collection: Expression) -> Condition:
+        if kind == "texts":
+            return sa.func.coalesce(sa.func.cardinality(collection), 0) == 0
+        bare = _constant("{}" if kind == "mapping" else "[]")
+        return sa.func.coalesce(sa.cast(collection, sa.Text()), bare) == bare
+
+    def text_under(self, mapping: Expression, key: str) -> Expression:
+        return self._text(mapping, sa.cast(_bound(key), sa.Text()))
+
+    def custom(self, mapping: Expression, name: str, shape: Shape) -> Expression:
+        at = _constant(name)
+        json_kind, held = _json_kind(mapping, at), sa.func.json_extract_path_text(mapping, at)
+        is_text, is_number = json_kind == _constant("string"), json_kind == _constant("number")
+        is_whole = sa.and_(is_number, _is_like(held, "-?[0-9]{1,19}"))
+        written = {kind: sa.and_(is_text, _is_like(held, form)) for kind, form in FORMS.items()}
+        text = self._text(mapping, at)
+        kept: dict[Kind, tuple[Condition, Expression]] = {
+            "text": (is_text, text),
+            "choice": (self.one_of(held, shape.choices), text),
+            "integer": (is_whole, sa.cast(held, sa.Numeric())),
+            "number": (is_number, sa.cast(held, sa.Double())),
+            "decimal": (sa.or_(is_whole, written["decimal"]), sa.cast(held, sa.Numeric())),
+            "flag": (json_kind == _constant("boolean"), sa.cast(held, sa.Boolean())),
+            "instant": (written["instant"], sa.cast(held, sa.TIMESTAMP(timezone=True))),
+            "day": (written["day"], sa.cast(held, sa.Date())),
+        }
+        return sa.case(kept[shape.kind])
+
+    def _text(self, mapping: Expression, key: Expression) -> Expression:
+        is_text = _json_kind(mapping, key) == _constant("string")
+        return sa.collate(sa.case((is_text, sa.func.json_extract_path_text(mapping, key))), "C")
+
+
+def _json_kind(mapping: Expression, key: Expression) -> Expression:
+    return sa.func.json_typeof(sa.func.json_extract_path(mapping, key))
+
+
+def _is_like(text: Expression, form: str) -> Condition:
+    return text.bool_op("~")(_constant(f"^({form})$"))
+
+
+_SQL: Mapping[DialectName, _Sql] = {"sqlite": _Sqlite(), "postgresql": _Postgresql()}

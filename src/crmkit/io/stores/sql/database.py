@@ -1,11 +1,12 @@
 """What the SQL store needs to know about a kind of database; `sqlite` and `postgresql` say it for theirs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from crmkit.errors import CrmError, InvalidInput
 from crmkit.io.stores.sql.cells import DialectName
+from crmkit.io.stores.sql.tables import Insert
 
 Connection = Any
 """A connection of the database's own driver (DB-API)."""
@@ -14,8 +15,13 @@ Connection = Any
 class Database(Protocol):
     """A database that connections can be opened to, and what is particular about its kind."""
 
-    dialect: DialectName
-    begin: str
+    @property
+    def dialect(self) -> DialectName:
+        """Which SQL it speaks."""
+
+    @property
+    def begin(self) -> str:
+        """The statement that begins a unit of work."""
 
     @property
     def name(self) -> str:
@@ -34,7 +40,7 @@ class Database(Protocol):
     def cursor(self, connection: Connection) -> Any:
         """Return a cursor whose rows are plain tuples, whatever the host made of its connection."""
 
-    def insert_many(self, connection: Connection, insert: str, table: str, columns: Sequence[tuple[str, str]], rows: Iterable[Any]) -> None:
+    def insert_many(self, connection: Connection, insert: Insert, rows: Iterable[Any]) -> None:
         """Insert many rows at once."""
 
     def is_lost(self, connection: Connection) -> bool:

@@ -14,9 +14,9 @@ from crmkit.io.stores.cursor import decode_position, encode_position
 from crmkit.io.stores.port import Change, Changes, Stamp, Version
 from crmkit.io.stores.sql.cells import to_json
 from crmkit.io.stores.sql.schema import Schema
-from crmkit.io.stores.sql.session import Row, Session
+from crmkit.io.stores.sql.session import Session
 from crmkit.io.stores.sql.system import SystemTables
-from crmkit.io.stores.sql.tables import FamilyTable
+from crmkit.io.stores.sql.tables import FamilyTable, Row
 from crmkit.model.records import Record
 
 _PAGE_RECORDS = 1_000
@@ -63,7 +63,9 @@ class Reader:
         return (
             sa.select(*columns)
             .join(self.system.unit, own.unit == unit.id)
-            .where(own.tenant == self.tenant, own.kind != sa.literal_column("'added'"), own.subject.in_(self.table.names))
+            .where(
+                own.tenant == self.tenant, own.kind != sa.literal_column("'added'"), own.subject.in_(self.table.names)
+            )
             .order_by(own.subject_id, *self.system.position)
         )
 
@@ -116,28 +118,31 @@ def _versions(reader: Reader, record: Record, added: Stamp, entries: Sequence[Ro
     )
 
 
-def changes(
-    session: Session,
-    schema: Schema,
-    tables: Mapping[type[Record], FamilyTable],
-    tenant: str,
-    after: str | None,
-    limit: int,
-) -> Changes:
-    """Return the changes of a tenant after a cursor; see `Feed.changes`."""
-    system, store = schema.system, f"{schema.feed_epoch}/{tenant}"
+@attrs.frozen
+class Feed:
+    """The changes of all records of one tenant."""
+
+    session: Session
+    schema: Schema
+    tables: Mapping[type[Record], FamilyTable]
+    tenant: str
+
+
+def changes(feed: Feed, after: str | None, limit: int) -> Changes:
+    """Return the changes after a cursor; see `crmkit.io.stores.port.Feed.changes`."""
+    system, store = feed.schema.system, f"{feed.schema.feed_epoch}/{feed.tenant}"
     own, unit = system.ledger.c, system.unit.c
     start = (0,) * len(system.position) if after is None else decode_position(after, store, len(system.position))
     columns = (own.kind, own.subject, own.subject_id, own.version, own.before, unit.by, unit.at, unit.recorded_at)
     query = (
         sa.select(*system.position, *columns)
         .join(system.unit, own.unit == unit.id)
-        .where(own.tenant == tenant, system.after(start), *system.is_settled(session.unit))
+        .where(own.tenant == feed.tenant, system.after(start), *system.is_settled(feed.session.unit))
         .order_by(*system.position)
         .limit(limit)
     )
-    rows = session.rows(*system.place.bound(query))
-    by_name = {cls.__name__: table for cls, table in tables.items()}
+    rows = feed.session.rows(*system.place.bound(query))
+    by_name = {cls.__name__: table for cls, table in feed.tables.items()}
     entries = tuple(_change(row[len(start) :], by_name) for row in rows)
     reached = map(int, rows[-1][: len(start)]) if rows else start
     return Changes(entries, encode_position(store, *reached))

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from crmkit.io.stores.sql.schema import Schema
     from crmkit.io.stores.sql.tables import FamilyTable
 

@@ -5,7 +5,20 @@ from pathlib import Path
 from crmkit.errors import StoreError
 
 _MOUNTS = Path("/proc/self/mounts")
-_NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "fuse.s3fs", "fuse.rclone", "ceph", "glusterfs")
+_NETWORK = (
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "afs",
+    "9p",
+    "fuse.sshfs",
+    "fuse.s3fs",
+    "fuse.rclone",
+    "ceph",
+    "glusterfs",
+)
 
 
 def check_local(path: Path, mounts: Path = _MOUNTS) -> None:

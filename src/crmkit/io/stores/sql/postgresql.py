@@ -1,6 +1,6 @@
 """PostgreSQL, through psycopg 3."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
@@ -9,6 +9,7 @@ import attrs
 
 from crmkit.errors import Conflict, CrmError, InvalidInput, MissingExtra, StoreBusy, StoreError
 from crmkit.io.stores.sql.cells import DialectName
+from crmkit.io.stores.sql.tables import Insert
 
 try:
     import psycopg
@@ -82,18 +83,12 @@ class Postgresql:
         """See `Database.cursor`."""
         return connection.cursor(row_factory=tuple_row)
 
-    def insert_many(
-        self,
-        connection: "psycopg.Connection[Any]",
-        insert: str,
-        table: str,
-        columns: Sequence[tuple[str, str]],
-        rows: Iterable[Any],
-    ) -> None:
+    def insert_many(self, connection: "psycopg.Connection[Any]", insert: Insert, rows: Iterable[Any]) -> None:
         """See `Database.insert_many`: by COPY, which is several times faster than INSERT."""
-        names = ", ".join(f'"{name}"' for name, _ in columns)
-        with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)") as copy:  # type: ignore[arg-type]
-            copy.set_types([kind for _, kind in columns])
+        names = ", ".join(f'"{name}"' for name in insert.columns)
+        statement = f"COPY {insert.table} ({names}) FROM STDIN (FORMAT BINARY)"
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(insert.types)
             for row in rows:
                 copy.write_row(row)
 
@@ -126,6 +121,8 @@ class Postgresql:
         if state == _LOCKED:
             return StoreBusy(f"{self.name}: another unit of work has kept a record locked for too long; try again")
         if not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-            return StoreError(f"{self.name}: the connection to the server was lost; nothing of this unit of work was kept")
+            return StoreError(
+                f"{self.name}: the connection to the server was lost; nothing of this unit of work was kept"
+            )
         meaning = next((text for prefix, text in _FAULTS.items() if state.startswith(prefix)), None)
         return StoreError(f"{self.name}: {meaning or f'PostgreSQL reports {state or type(error).__name__}'}")

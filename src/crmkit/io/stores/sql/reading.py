@@ -20,7 +20,7 @@ from crmkit.io.stores.sql.tables import FamilyTable
 from crmkit.model.custom_field import CustomField
 from crmkit.model.money import Money
 from crmkit.model.records import Record
-from crmkit.rules import EVERYTHING, Rule, field
+from crmkit.rules import EVERYTHING, Rule
 from crmkit.rules.check import checked
 from crmkit.rules.columns import Column
 
@@ -109,7 +109,10 @@ def page(reader: Reader, sort: Sequence[SortBy], limit: int, after: str | None) 
     reached = None
     if after is not None:
         values, last_id = decode_cursor(after, reader.cls, sort, shapes)
-        reached = (*(part for value, column in zip(values, columns, strict=True) for part in _parts(reader, value, column)), last_id)
+        reached = (
+            *(part for value, column in zip(values, columns, strict=True) for part in _parts(reader, value, column)),
+            last_id,
+        )
     records = [reader.record(row) for row in _rows(reader, keys, reached, limit + 1)]
     shown = tuple(records[:limit])
     if len(records) <= limit:
@@ -132,7 +135,8 @@ class _Key:
 
     def beyond(self, value: Any) -> sa.ColumnElement[bool]:
         """The key comes later than a value that is not empty, among those that are not empty."""
-        return self.expression < value if self.is_descending else self.expression > value
+        found: sa.ColumnElement[bool] = self.expression < value if self.is_descending else self.expression > value
+        return found
 
     def later(self, value: Any) -> sa.ColumnElement[bool]:
         """The key comes later than a value; empty ones come last."""
@@ -179,14 +183,16 @@ def _rows(reader: Reader, keys: Sequence[_Key], reached: tuple[Any, ...] | None,
 
 
 def _select(
-    reader: Reader, keys: Sequence[_Key], reached: tuple[Any, ...] | None, limit: int, *conditions: sa.ColumnElement[bool]
+    reader: Reader,
+    keys: Sequence[_Key],
+    reached: tuple[Any, ...] | None,
+    limit: int,
+    *conditions: sa.ColumnElement[bool],
 ) -> list[tuple[Any, ...]]:
     keys = [*keys, _Key(reader.table.table.c.id, is_descending=False, is_optional=False)]
     after = () if reached is None else (_after(keys, reached),)
     order = [term for key in keys for term in _order(key)]
-    return reader.rows(
-        reader.table.rows().where(reader.condition, *conditions, *after).order_by(*order).limit(limit)
-    )
+    return reader.rows(reader.table.rows().where(reader.condition, *conditions, *after).order_by(*order).limit(limit))
 
 
 def _order(key: _Key) -> list[sa.ColumnElement[Any]]:

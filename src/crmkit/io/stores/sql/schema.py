@@ -4,8 +4,8 @@ Everything is created and changed under a lock, in one transaction. Numbered mig
 crmkit; what record classes declare in addition, such as a vertical's own fields, is added as it is met.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from collections.abc import Iterable, Mapping
+from functools import cached_property, lru_cache
 from hashlib import sha256
 
 import attrs
@@ -17,7 +17,7 @@ from crmkit.io.stores.port import UNSTAMPED
 from crmkit.io.stores.sql.migrations import MIGRATIONS
 from crmkit.io.stores.sql.session import Session
 from crmkit.io.stores.sql.system import SystemTables
-from crmkit.io.stores.sql.tables import FamilyTable, Place
+from crmkit.io.stores.sql.tables import FamilyTable, Place, Row
 from crmkit.io.stores.sql.views import views
 
 SCHEMA_VERSION = 2
@@ -80,8 +80,7 @@ class Schema:
 
     def sql(self) -> tuple[str, ...]:
         """Return the statements that create the whole schema in an empty database, for hosts that run them themselves."""
-        made = [*self._created(self.system.tables), *self._created(each.table for each in self.families)]
-        return (*self._schema_itself(), *made, *self._views(), *self._facts())
+        return (*self._schema_itself(), *_created(self.place, self.tables), *_views(self.families), *self._facts())
 
     def verify(self) -> tuple[str, ...]:
         """Return a sentence for each table, column or index that is missing or of another type; nothing where all is well."""
@@ -104,12 +103,6 @@ class Schema:
     def tables(self) -> tuple[sa.Table, ...]:
         """All tables of the store."""
         return (*self.system.tables, *(each.table for each in self.families))
-
-    @cached_property
-    def layout(self) -> str:
-        """A fingerprint of what the record classes declare."""
-        made = [*self._created(each.table for each in self.families), *self._views()]
-        return sha256("\n".join(made).encode()).hexdigest()[:32]
 
     @cached_property
     def feed_epoch(self) -> str:
@@ -140,7 +133,7 @@ class Schema:
 
     def create(self, tables: Iterable[sa.Table]) -> None:
         """Create tables and their indexes."""
-        for statement in self._created(tables):
+        for statement in _created(self.place, tables):
             self._session.run(statement)
 
     def set_fact(self, key: str, value: str) -> None:
@@ -151,23 +144,16 @@ class Schema:
     def _pending(self, version: int) -> tuple[str, ...]:
         if not version:
             return self.sql()
-        if version == SCHEMA_VERSION and self.fact(f"layout {self.layout}"):
+        if version == SCHEMA_VERSION and self.fact(f"layout {layout(self.families)}"):
             return ()
         there, indexes = self.columns(), self._indexes()
         return (
-            *self._created(table for table in self.tables if table.name not in there),
+            *_created(self.place, table for table in self.tables if table.name not in there),
             *self._added(there),
             *self._created_indexes(there, indexes),
-            *self._views(),
+            *_views(self.families),
             *self._facts(),
         )
-
-    def _created(self, tables: Iterable[sa.Table]) -> list[str]:
-        made = []
-        for table in tables:
-            made.append(self.place.compiled(CreateTable(table)))
-            made += [self.place.compiled(CreateIndex(index)) for index in _indexes_of(table)]
-        return [statement.strip() for statement in made]
 
     def _added(self, there: Mapping[str, set[str]]) -> list[str]:
         """The columns that a table does not have yet; they may be NULL, because its rows have no value for them."""
@@ -186,16 +172,13 @@ class Schema:
             if table.name in there and index.name not in indexes
         ]
 
-    def _views(self) -> list[str]:
-        return [statement for each in self.families for statement in views(each)]
-
     def _facts(self) -> list[str]:
         meta, chance = self.place.name_of(self.system.meta), _CHANCE[self.place.dialect]
-        facts = {"schema_version": str(SCHEMA_VERSION), f"layout {self.layout}": "applied"}
+        there = f"(SELECT 1 FROM {meta} WHERE key = 'feed_epoch')"  # noqa: S608 - our own names
+        facts = {"schema_version": str(SCHEMA_VERSION), f"layout {layout(self.families)}": "applied"}
         return [
             *(statement for key, value in facts.items() for statement in self._fact(key, value)),
-            f"INSERT INTO {meta} (key, value) SELECT 'feed_epoch', {chance} "  # noqa: S608 - our own names
-            f"WHERE NOT EXISTS (SELECT 1 FROM {meta} WHERE key = 'feed_epoch')",
+            f"INSERT INTO {meta} (key, value) SELECT 'feed_epoch', {chance} WHERE NOT EXISTS {there}",
         ]
 
     def _fact(self, key: str, value: str) -> tuple[str, ...]:
@@ -211,12 +194,35 @@ class Schema:
     def columns(self) -> dict[str, set[str]]:
         """Return the columns of the tables that are there, by the names of the tables."""
         found: dict[str, set[str]] = {}
-        for table, column in self._session.rows(*_INSPECT_COLUMNS[self.place.dialect](self.place)):
+        for table, column in self._inspect(_COLUMNS_THERE):
             found.setdefault(table, set()).add(column)
         return found
 
     def _indexes(self) -> set[str]:
-        return {name for (name,) in self._session.rows(*_INSPECT_INDEXES[self.place.dialect](self.place))}
+        return {name for (name,) in self._inspect(_INDEXES_THERE)}
+
+    def _inspect(self, statements: Mapping[str, str]) -> list[Row]:
+        dialect = self.place.dialect
+        return self._session.rows(statements[dialect], () if dialect == "sqlite" else (self.place.schema,))
+
+
+@lru_cache(maxsize=16)
+def layout(families: tuple[FamilyTable, ...]) -> str:
+    """Return a fingerprint of the tables and views of record classes."""
+    made = [*_created(families[0].place, (each.table for each in families)), *_views(families)]
+    return sha256("\n".join(made).encode()).hexdigest()[:32]
+
+
+def _created(place: Place, tables: Iterable[sa.Table]) -> list[str]:
+    made = []
+    for table in tables:
+        made.append(place.compiled(CreateTable(table)))
+        made += [place.compiled(CreateIndex(index)) for index in _indexes_of(table)]
+    return [statement.strip() for statement in made]
+
+
+def _views(families: Iterable[FamilyTable]) -> list[str]:
+    return [statement for each in families for statement in views(each)]
 
 
 def _indexes_of(table: sa.Table) -> list[sa.Index]:
@@ -227,23 +233,14 @@ def _nullable(column: "sa.Column[object]") -> "sa.Column[object]":
     return sa.Column(column.name, column.type, nullable=True)
 
 
-Inspect = Callable[[Place], tuple[str, tuple[str, ...]]]
-
-_INSPECT_COLUMNS: Mapping[str, Inspect] = {
-    "sqlite": lambda _: (
-        "SELECT m.name, c.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c WHERE m.type = 'table'",
-        (),
-    ),
-    "postgresql": lambda place: (
-        "SELECT table_name, column_name FROM information_schema.columns "
-        "WHERE table_schema = COALESCE(%s, current_schema())",
-        (place.schema,),  # type: ignore[return-value]
-    ),
+_COLUMNS_THERE: Mapping[str, str] = {
+    "sqlite": "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'",
+    "postgresql": """
+        SELECT table_name, column_name FROM information_schema.columns
+        WHERE table_schema = COALESCE(%s, current_schema())
+    """,
 }
-_INSPECT_INDEXES: Mapping[str, Inspect] = {
-    "sqlite": lambda _: ("SELECT name FROM sqlite_master WHERE type = 'index'", ()),
-    "postgresql": lambda place: (
-        "SELECT indexname FROM pg_indexes WHERE schemaname = COALESCE(%s, current_schema())",
-        (place.schema,),  # type: ignore[return-value]
-    ),
+_INDEXES_THERE: Mapping[str, str] = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index'",
+    "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = COALESCE(%s, current_schema())",
 }

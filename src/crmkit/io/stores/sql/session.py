@@ -1,7 +1,7 @@
 """Connections and units of work: who uses which connection, and what is kept or undone together."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import local
 from typing import Any
@@ -11,9 +11,10 @@ import attrs
 from crmkit.errors import CommitOutcomeUnknown, InvalidInput, StoreError
 from crmkit.io.stores.port import Stamp
 from crmkit.io.stores.sql.database import Connection, Database, driver_connection
+from crmkit.io.stores.sql.tables import Insert, Row
 from crmkit.model.records import Record
 
-Row = tuple[Any, ...]
+_FEW = 8
 
 
 class TakenError(Exception):
@@ -79,11 +80,15 @@ class Session:
         assert self.unit is not None
         return self._execute(self.unit.connection, statement, parameters)
 
-    def insert_many(self, statement: str, table: str, columns: Sequence[tuple[str, str]], rows: Iterable[Row]) -> None:
-        """Insert many rows inside the unit of work of this thread; raise `TakenError` where one is there already."""
+    def insert(self, insert: Insert, rows: Sequence[Row]) -> None:
+        """Insert rows inside the unit of work of this thread; raise `TakenError` where one is there already."""
         assert self.unit is not None
+        if len(rows) <= _FEW:
+            for row in rows:
+                self.run(insert.sql, row)
+            return
         try:
-            self.database.insert_many(self.unit.connection, statement, table, columns, rows)
+            self.database.insert_many(self.unit.connection, insert, rows)
         except self.database.errors as error:
             raise self._meaning(error) from None
 

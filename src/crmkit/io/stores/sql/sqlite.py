@@ -1,7 +1,7 @@
 """SQLite: one file, nothing to start, with settings that were measured to lose nothing."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -14,6 +14,7 @@ import attrs
 from crmkit.errors import CrmError, InvalidInput, StoreBusy, StoreError
 from crmkit.io.stores.sql.cells import DialectName, sortable_decimal
 from crmkit.io.stores.sql.network import check_local
+from crmkit.io.stores.sql.tables import Insert
 from crmkit.io.stores.turns import FairLock
 from crmkit.model.shape import is_storable_decimal
 
@@ -103,13 +104,11 @@ class Sqlite:
         cursor.row_factory = None
         return cursor
 
-    def insert_many(
-        self, connection: sqlite3.Connection, insert: str, table: str, columns: Sequence[tuple[str, str]], rows: Iterable[Any]
-    ) -> None:
+    def insert_many(self, connection: sqlite3.Connection, insert: Insert, rows: Iterable[Any]) -> None:
         """See `Database.insert_many`."""
-        connection.cursor().executemany(insert, rows)
+        connection.cursor().executemany(insert.sql, rows)
 
-    def is_lost(self, connection: sqlite3.Connection) -> bool:
+    def is_lost(self, connection: sqlite3.Connection) -> bool:  # noqa: ARG002 - a file does not go away
         """See `Database.is_lost`."""
         return False
 

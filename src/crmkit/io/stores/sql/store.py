@@ -32,9 +32,9 @@ from crmkit.io.stores.sql import ledger, reading
 from crmkit.io.stores.sql.database import Database
 from crmkit.io.stores.sql.ledger import image_of
 from crmkit.io.stores.sql.schema import Schema
-from crmkit.io.stores.sql.session import Row, Session, TakenError
+from crmkit.io.stores.sql.session import Session, TakenError
 from crmkit.io.stores.sql.system import SystemTables
-from crmkit.io.stores.sql.tables import FamilyTable, Place, family_tables
+from crmkit.io.stores.sql.tables import FamilyTable, Place, Row, family_tables
 from crmkit.model import RECORDS, CustomField
 from crmkit.model.records import Record
 from crmkit.rules import EVERYTHING, Rule
@@ -43,7 +43,6 @@ _CAPABILITIES = frozenset[Capability](
     {"queries", "deletion", "history", "feed", "notes", "frames", "tenants", "durable"}
 )
 _CHUNK = 10_000
-_FEW = 8
 
 
 @attrs.frozen
@@ -194,7 +193,7 @@ class SqlStore:
     def changes(self, after: str | None = None, *, limit: int = 1000) -> Changes:
         """See `Feed.changes`. What this thread's unit of work has changed is told once it is kept."""
         check_limit(limit)
-        return ledger.changes(self._session, self.schema, self._tables, self._tenant, after, limit)
+        return ledger.changes(ledger.Feed(self._session, self.schema, self._tables, self._tenant), after, limit)
 
     def note(self, key: str) -> str | None:
         """See `Notes.note`."""
@@ -239,16 +238,8 @@ class SqlStore:
             rows.setdefault(id(table), (table, []))[1].append(own + table.codecs[name].encode(record))
             entries.append((self._tenant, unit, "added", name, record.id, 1, None))
         for table, its_rows in rows.values():
-            self._insert(table.insert, table.insert_columns, its_rows, self.schema.place.name_of(table.table))
-        system = self._system
-        self._insert(system.record_change, system.ledger_columns, entries, self.schema.place.name_of(system.ledger))
-
-    def _insert(self, statement: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row], table: str) -> None:
-        if len(rows) > _FEW:
-            self._session.insert_many(statement, table, columns, rows)
-        else:
-            for row in rows:
-                self._session.run(statement, row)
+            self._session.insert(table.insert, its_rows)
+        self._session.insert(self._system.record_change, entries)
 
     def _replace(self, statement: str, new: Row, before: _Row) -> None:
         """Write in place of a row, unless somebody else did so since it was read."""
@@ -262,7 +253,7 @@ class SqlStore:
     def _log(self, kind: ChangeKind, record: Record, version: int, before: Record | None) -> int:
         image = None if before is None else image_of(before)
         entry = (self._tenant, self._unit(), kind, type(record).__name__, record.id, version, image)
-        self._session.run(self._system.record_change, entry)
+        self._session.insert(self._system.record_change, [entry])
         return version
 
     def _unit(self) -> int:
@@ -315,28 +306,28 @@ class SqlStore:
             unit.seen[(table.base, record_id)] = version
 
     def _clash(self, chunk: Sequence[Record]) -> Conflict:
-        """Which of some records could not be added; asked when their unit of work is undone."""
-        seen = set[tuple[Any, ...]]()
+        """Say which of some records could not be added; asked when their unit of work is undone."""
+        ids, values = set[tuple[Any, ...]](), set[tuple[Any, ...]]()
         for record in chunk:
             table = self._table(type(record))
-            if (table.base, record.id) in seen:
-                return refusals.stored_already(record, 1, is_deleted=False)
-            seen.add((table.base, record.id))
-            rows = self._session.rows(table.select, (self._tenant, record.id))
-            if rows:
-                return refusals.stored_already(record, rows[0][1], is_deleted=rows[0][3] is not None)
-        for record in chunk:
-            table = self._table(type(record))
-            for info in table.unique:
-                key = (table.base, info.name, getattr(record, info.name, None))
-                if key in seen or reading.is_taken(self._reader(table.base), record, info.name):
-                    return refusals.value_taken(record, info.name)
-                seen.add(key) if key[-1] is not None else None
-        return Conflict("two of the records have the same id, or a unique value twice; none of them was kept")
+            found = self._session.rows(table.select, (self._tenant, record.id))
+            if found or (table, record.id) in ids:
+                version, deleted_unit = (found[0][1], found[0][3]) if found else (1, None)
+                return refusals.stored_already(record, version, is_deleted=deleted_unit is not None)
+            ids.add((table, record.id))
+            its_values = {(table, info.name, getattr(record, info.name, None)) for info in table.unique}
+            for _, name, value in its_values:
+                if (table, name, value) in values or self._is_taken(table, record, name):
+                    return refusals.value_taken(record, name)
+            values |= {each for each in its_values if each[-1] is not None}
+        return Conflict("two of the records have the same id or the same unique value; none of them was kept")
 
     def _value_taken(self, table: FamilyTable, record: Record) -> Conflict:
-        taken = [info.name for info in table.unique if reading.is_taken(self._reader(table.base), record, info.name)]
-        return refusals.value_taken(record, taken[0] if taken else "unique value")
+        taken = (info.name for info in table.unique if self._is_taken(table, record, info.name))
+        return refusals.value_taken(record, next(taken, "unique value"))
+
+    def _is_taken(self, table: FamilyTable, record: Record, name: str) -> bool:
+        return reading.is_taken(self._reader(table.base), record, name)
 
     def _reader(self, cls: type[Record], where: Rule = EVERYTHING) -> reading.Reader:
         return reading.Reader(self._session, self._table(cls), cls, self._tenant, where, self._tables.get(CustomField))

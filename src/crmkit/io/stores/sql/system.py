@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from crmkit.io.stores.sql.cells import INSTANT, JSON
 from crmkit.io.stores.sql.session import Unit
-from crmkit.io.stores.sql.tables import Place
+from crmkit.io.stores.sql.tables import Insert, Place
 
 
 class _TransactionId(sa.types.UserDefinedType[str]):
@@ -123,20 +123,18 @@ class SystemTables:
         return [] if unit is None or unit.number is None else [self.ledger.c.unit != unit.number]
 
     @cached_property
-    def ledger_columns(self) -> tuple[tuple[str, str], ...]:
-        """The columns of the ledger that a change gives, and their types."""
-        return self.place.typed(self.ledger.c[name] for name in LEDGER_COLUMNS)
-
-    @cached_property
     def begin_unit(self) -> str:
         """Takes tenant, by, at and recorded_at; gives the id of the unit of work."""
-        given = ("tenant", "by", "at", "recorded_at")
-        return self.place.compiled(_insert(self.unit, given).returning(self.unit.c.id))
+        own = self.unit.c
+        insert = self.place.insert(self.unit, (own.tenant, own.by, own.at, own.recorded_at))
+        return f"{insert.sql} RETURNING id"
 
     @cached_property
-    def record_change(self) -> str:
-        """Takes tenant, unit, kind, subject, subject_id, version and the record before."""
-        return self.place.compiled(_insert(self.ledger, LEDGER_COLUMNS))
+    def record_change(self) -> Insert:
+        """Takes rows of tenant, unit, kind, subject, subject_id, version and the record before."""
+        own = self.ledger.c
+        given = (own.tenant, own.unit, own.kind, own.subject, own.subject_id, own.version, own.before)
+        return self.place.insert(self.ledger, given)
 
     @cached_property
     def forget_images(self) -> str:
@@ -163,7 +161,7 @@ class SystemTables:
     @cached_property
     def insert_note(self) -> str:
         """Takes tenant, key and text."""
-        return self.place.compiled(_insert(self.note, ("tenant", "key", "text")))
+        return self.place.insert(self.note, tuple(self.note.columns)).sql
 
     @cached_property
     def update_note(self) -> str:
@@ -180,11 +178,3 @@ class SystemTables:
 
     def _type(self, of_server: Any) -> Any:
         return sa.Text() if self.place.dialect == "sqlite" else of_server
-
-
-LEDGER_COLUMNS = ("tenant", "unit", "kind", "subject", "subject_id", "version", "before")
-"""The columns of the ledger that a change gives."""
-
-
-def _insert(table: sa.Table, names: tuple[str, ...]) -> sa.Insert:
-    return sa.insert(table).values({table.c[name]: sa.bindparam(f"new_{name}") for name in names})

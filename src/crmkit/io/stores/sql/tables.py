@@ -5,8 +5,9 @@ may be NULL. Names that begin with `crm_` are the store's own columns.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any, cast
 from zlib import crc32
 
@@ -26,11 +27,28 @@ Row = tuple[Any, ...]
 _NAME = re.compile(r"(?!crm_)[a-z][a-z0-9_]{0,47}")
 _LONGEST_NAME = 55
 _PREFIX = re.compile(r"[a-z][a-z0-9_]{0,15}")
-_SENT_AS = {"json": "text", 'text[] collate "c"': "text[]", 'text collate "c"': "text", "timestamp with time zone": "timestamptz", "double precision": "float8"}
+# What PostgreSQL calls the types in which values are sent; JSON goes as the text that it is.
+_SENT_AS = {
+    "json": "text",
+    'text collate "c"': "text",
+    'text[] collate "c"': "text[]",
+    "timestamp with time zone": "timestamptz",
+    "double precision": "float8",
+}
 _DIALECTS: Mapping[DialectName, Any] = {
     "sqlite": sqlite.dialect(paramstyle="qmark"),
-    "postgresql": postgresql.dialect(paramstyle="format"),
+    "postgresql": postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
 }
+
+
+@attrs.frozen
+class Insert:
+    """How rows get into a table: a statement for one, and the table, its columns and their types for many."""
+
+    sql: str
+    table: str
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
 
 
 @attrs.frozen
@@ -68,20 +86,27 @@ class Place:
         """Return the name of a table as SQL writes it."""
         return _DIALECTS[self.dialect].identifier_preparer.format_table(table)  # type: ignore[no-any-return]
 
-    def typed(self, columns: Iterable[sa.Column[Any]]) -> tuple[tuple[str, str], ...]:
-        """Return the names of columns and the types that their values are sent as: JSON is text that the server reads."""
-        sent = ((each.name, each.type.compile(dialect=_DIALECTS[self.dialect]).lower()) for each in columns)
-        return tuple((name, _SENT_AS.get(kind, kind.partition("(")[0])) for name, kind in sent)
+    def insert(self, table: sa.Table, columns: Sequence[sa.Column[Any]]) -> Insert:
+        """Return how rows with these columns get into a table."""
+        statement = (
+            sa.insert(table)
+            .inline()
+            .values({each: sa.bindparam(f"new_{each.name}", type_=each.type) for each in columns})
+        )
+        kinds = (each.type.compile(dialect=_DIALECTS[self.dialect]).lower() for each in columns)
+        sent_as = tuple(_SENT_AS.get(kind, kind.partition("(")[0]) for kind in kinds)
+        names = tuple(each.name for each in columns)
+        return Insert(self.compiled(statement), self.name_of(table), names, sent_as)
 
     def bindable(self, kind: Kind, value: Any) -> Any:
         """Return a value that is not empty as statements compare it with a column of its kind."""
         code = encoding(Shape(kind), self.dialect)
         return value if code is None else code(value)
 
-    def table(self, name: str, *columns: Any) -> sa.Table:
+    def table(self, name: str, *columns: sa.schema.SchemaItem) -> sa.Table:
         """Return a table of this place."""
-        options = {"sqlite_strict": True} if self.dialect == "sqlite" else {}
-        return sa.Table(self.prefix + name, sa.MetaData(schema=self.schema), *columns, **options)
+        strict: dict[str, Any] = {"sqlite_strict": True} if self.dialect == "sqlite" else {}
+        return sa.Table(self.prefix + name, sa.MetaData(schema=self.schema), *columns, **strict)
 
     def key(self, name: str, **options: Any) -> sa.Column[Any]:
         """Return the column of a number that the database counts up."""
@@ -119,7 +144,7 @@ class Codec:
 
     cls: type[Record]
     encode: Callable[[Any], Row]
-    decode: Callable[[Row], Record]
+    decode: Callable[[Sequence[Any]], Record]
 
 
 @attrs.frozen(slots=False, eq=False)
@@ -143,32 +168,33 @@ class FamilyTable:
     @cached_property
     def indexes(self) -> tuple[sa.Index, ...]:
         """The indexes: of what links to other records, and of what is unique among those that are not deleted."""
-        return tuple(sorted(cast("set[sa.Index]", self.table.indexes), key=lambda each: str(each.name)))
+        return tuple(sorted(self.table.indexes, key=lambda each: str(each.name)))
 
     def codec(self, type_name: str) -> Codec:
         """Return how records of a class are coded; raises `StoreError` for a class that the store was not opened for."""
         if type_name not in self.codecs:
-            raise StoreError(f"{type_name} records are stored, but the store was opened without them; give records=[{type_name}]")
+            raise StoreError(
+                f"{type_name} records are stored, but the store was opened without them; give records=[{type_name}]"
+            )
         return self.codecs[type_name]
 
-    def decode(self, type_name: str, data: Row) -> Record:
+    def decode(self, type_name: str, data: Sequence[Any]) -> Record:
         """Return the record that data columns of a row hold."""
         return self.codec(type_name).decode(data)
 
     def is_of(self, cls: type[Record]) -> sa.ColumnElement[bool]:
         """Return the condition that a row holds a record of a class or of one that extends it."""
         names = [each.__name__ for each in self.classes if issubclass(each, cls)]
-        return sa.true() if cls is self.base else self.table.c.crm_type.in_([sa.literal_column(f"'{each}'") for each in names])
+        return (
+            sa.true()
+            if cls is self.base
+            else self.table.c.crm_type.in_([sa.literal_column(f"'{each}'") for each in names])
+        )
 
     @cached_property
-    def insert(self) -> str:
-        """Takes a whole row."""
-        return self.place.compiled(sa.insert(self.table))
-
-    @cached_property
-    def insert_columns(self) -> tuple[tuple[str, str], ...]:
-        """The columns of a whole row, and their types."""
-        return self.place.typed(self.table.columns)
+    def insert(self) -> Insert:
+        """Takes whole rows."""
+        return self.place.insert(self.table, tuple(self.table.columns))
 
     @cached_property
     def update(self) -> str:
@@ -234,8 +260,11 @@ OWN = ("crm_tenant", "crm_type", "crm_version", "crm_unit", "crm_deleted_unit")
 """The store's own columns of a record's table: whose and what it is, its version, and the units of work that added and deleted it."""
 
 
-def family_tables(classes: Iterable[type[Record]], place: Place) -> dict[type[Record], FamilyTable]:
+@lru_cache(maxsize=16)
+def family_tables(classes: tuple[type[Record], ...], place: Place) -> Mapping[type[Record], FamilyTable]:
     """Return the table of each record class; classes of one family have one table.
+
+    Made once for the same classes, because it takes as long as opening a file does in all.
 
     Raises `InvalidInput` for classes that cannot share a database: two of one name, or fields of one name that differ.
     """
@@ -249,7 +278,7 @@ def family_tables(classes: Iterable[type[Record]], place: Place) -> dict[type[Re
     for base, members in families.items():
         made = _family_table(base, tuple(dict.fromkeys([base, *members])), place)
         tables |= dict.fromkeys(made.classes, made)
-    return tables
+    return MappingProxyType(tables)
 
 
 def _family_table(base: type[Record], classes: tuple[type[Record], ...], place: Place) -> FamilyTable:
@@ -296,8 +325,8 @@ def _add_index(table: sa.Table, info: FieldInfo) -> None:
     column = table.c[info.name]
     if info.unique:
         live = table.c.crm_deleted_unit.is_(None)
-        unique = {"unique": True, "sqlite_where": live, "postgresql_where": live}
-        sa.Index(index_name(table, info.name, "key"), table.c.crm_tenant, column, **unique)
+        name = index_name(table, info.name, "key")
+        sa.Index(name, table.c.crm_tenant, column, unique=True, sqlite_where=live, postgresql_where=live)
     elif info.links and info.shape.kind == "text" and info.name != "by":
         sa.Index(index_name(table, info.name, "idx"), table.c.crm_tenant, column)
 
@@ -367,7 +396,7 @@ def _decoded(info: FieldInfo, place: int, *, is_same: bool, is_there: bool) -> s
 
 
 def _default(cls: type[Record], info: FieldInfo) -> Callable[[], Any]:
-    default = getattr(attrs.fields(cls), info.name).default
+    default: Any = getattr(attrs.fields(cast("Any", cls)), info.name).default
     if default is attrs.NOTHING:
         return lambda: None
-    return default.factory if isinstance(default, attrs.Factory) else lambda: default  # type: ignore[arg-type]
+    return default.factory if hasattr(default, "factory") else lambda: default
