@@ -30,16 +30,13 @@ Execute = Callable[..., Any]
 class Database:
     """Some tables in a database that is empty again for every question."""
 
-    def __init__(self, dialect: DialectName, execute: Execute) -> None:
-        self.dialect = dialect
+    def __init__(self, place: Place, execute: Execute) -> None:
+        self.place = place
+        self.dialect: DialectName = place.dialect
         self.execute = execute
-        self.tables = family_tables([Visit, Customer, Member], Place(dialect, "rules_"))
+        self.tables = family_tables([Visit, Customer, Member], place)
         for each in dict.fromkeys(table.table for table in self.tables.values()):
             execute(self.place.compiled(CreateTable(each)))
-
-    @property
-    def place(self) -> Place:
-        return Place(self.dialect, "rules_")
 
     def keep(self, records: Sequence[Record]) -> None:
         for table in dict.fromkeys(table.table for table in self.tables.values()):
@@ -69,15 +66,16 @@ class Database:
 def sqlite() -> Iterator[Database]:
     with closing(sqlite3.connect(":memory:")) as connection:
         add_functions(connection)
-        yield Database("sqlite", connection.execute)
+        yield Database(Place("sqlite"), connection.execute)
 
 
 @pytest.fixture(scope="module")
 def postgresql(postgres_url: str) -> Iterator[Database]:
     psycopg = pytest.importorskip("psycopg")
-    with psycopg.connect(postgres_url) as connection:
-        yield Database("postgresql", connection.execute)
-        connection.rollback()
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA rules_in_sql")
+        yield Database(Place("postgresql", schema="rules_in_sql"), connection.execute)
+        connection.execute("DROP SCHEMA rules_in_sql CASCADE")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

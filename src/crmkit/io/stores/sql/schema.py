@@ -148,7 +148,7 @@ class Schema:
             return ()
         there, indexes = self.columns(), self._indexes()
         return (
-            *_created(self.place, table for table in self.tables if table.name not in there),
+            *_created(self.place, (table for table in self.tables if table.name not in there)),
             *self._added(there),
             *self._created_indexes(there, indexes),
             *_views(self.families),
