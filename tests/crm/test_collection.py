@@ -155,7 +155,7 @@ def test_aliases_in_a_ring_are_refused(crm: CRM) -> None:
         crm.customers.get("a")
 
 
-@pytest.mark.parametrize("impossible", ["", "x" * 2000, "\ud800"])
+@pytest.mark.parametrize("impossible", ["", "x" * 2000])
 def test_an_id_that_no_record_can_have_is_not_found(crm: CRM, impossible: str) -> None:
     with pytest.raises(NotFound):
         crm.customers.get(impossible)

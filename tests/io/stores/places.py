@@ -1,43 +1,23 @@
-"""Where the tests of the SQL stores keep records: files and schemas of their own, and the processes that write there."""
+"""Where the tests of the SQL stores keep records: a file or a schema of PostgreSQL of their own."""
 
-import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote
 from uuid import uuid4
 
-import psycopg
 import pytest
 
 from crmkit.io.stores import schema_of
 
-
-def processes() -> ForkServerContext | SpawnContext:
-    """Return how to start processes that share nothing with this one: from a clean copy where the system can make one."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["crmkit.crm", "crmkit.io.stores.sql.sqlite", "crmkit.io.stores.sql.postgresql"])
-    return context
+KINDS = ("sqlite", "postgresql")
 
 
-@contextmanager
-def empty_schema(server: str) -> Iterator[str]:
-    """Lend the URL of a schema of PostgreSQL that has no tables yet; all connections to it look there first."""
-    name = f"test_{uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE SCHEMA "{name}"')
-        try:
-            yield with_options(server, options=f"-csearch_path={name}")
-        finally:
-            connection.execute(f'DROP SCHEMA "{name}" CASCADE')
-
-
-def with_options(url: str, **options: str) -> str:
-    """Return the URL of a server with options for its connections."""
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(options, safe='=', quote_via=lambda text, *_: _quoted(text))}"
+def place(request: pytest.FixtureRequest, kind: str, folder: Path) -> Iterator[str]:
+    """Lend the URL of a place with the tables of crmkit."""
+    for url in empty_place(request, kind, folder):
+        schema_of(url).apply()
+        yield url
 
 
 def empty_place(request: pytest.FixtureRequest, kind: str, folder: Path) -> Iterator[str]:
@@ -49,8 +29,20 @@ def empty_place(request: pytest.FixtureRequest, kind: str, folder: Path) -> Iter
         yield url
 
 
-def place(request: pytest.FixtureRequest, kind: str, folder: Path) -> Iterator[str]:
-    """Lend the URL of a place with the tables of crmkit."""
-    for url in empty_place(request, kind, folder):
-        schema_of(url).apply()
-        yield url
+@contextmanager
+def empty_schema(server: str) -> Iterator[str]:
+    """Lend the URL of a schema of PostgreSQL without tables; connections to it see nothing of others."""
+    name = f"test_{uuid4().hex[:12]}"
+    with connected(server, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}")
+    try:
+        yield f"{server}{'&' if '?' in server else '?'}options={quote(f'-csearch_path={name}')}"
+    finally:
+        with connected(server, autocommit=True) as connection:
+            connection.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+def connected(url: str, **options: object) -> "psycopg.Connection[tuple[object, ...]]":
+    """Return a connection of the driver, as a host may have one."""
+    psycopg = pytest.importorskip("psycopg")
+    return psycopg.connect(url, **options)

@@ -34,7 +34,7 @@ class Database:
         self.place = place
         self.dialect: DialectName = place.dialect
         self.execute = execute
-        self.tables = family_tables([Visit, Customer, Member], place)
+        self.tables = family_tables((Visit, Customer, Member), place)
         for each in dict.fromkeys(table.table for table in self.tables.values()):
             execute(self.place.compiled(CreateTable(each)))
 
@@ -73,6 +73,7 @@ def sqlite() -> Iterator[Database]:
 def postgresql(postgres_url: str) -> Iterator[Database]:
     psycopg = pytest.importorskip("psycopg")
     with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS rules_in_sql CASCADE")
         connection.execute("CREATE SCHEMA rules_in_sql")
         yield Database(Place("postgresql", schema="rules_in_sql"), connection.execute)
         connection.execute("DROP SCHEMA rules_in_sql CASCADE")
