@@ -3,6 +3,7 @@
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -204,6 +205,17 @@ def test_an_unknown_kpi_is_refused_with_the_nearest(crm: CRM) -> None:
     with pytest.raises(AttributeError, match="there is no KPI 'winrate'; .* did you mean 'win_rate'"):
         crm.metrics.winrate()
     assert "win_rate" in dir(crm.metrics)
+
+
+@pytest.mark.parametrize("by", [5, "nothing", ["nothing"], [["stage"]]])
+def test_what_no_deal_can_be_grouped_by_is_refused_as_for_records(crm: CRM, by: Any) -> None:
+    deals = [_deal(crm)]
+
+    with pytest.raises(InvalidInput) as of_store:
+        crm.metrics.win_rate(by=by)
+    with pytest.raises(InvalidInput) as of_records:
+        metrics.win_rate(deals, as_of=NOON, by=by)
+    assert str(of_store.value) == str(of_records.value)
 
 
 def test_an_unknown_zone_is_refused_before_a_store_is_made(tmp_path: Path) -> None:

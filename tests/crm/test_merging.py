@@ -20,6 +20,7 @@ from crmkit.model import (
     Participant,
     Record,
     Task,
+    fields,
 )
 from crmkit.model.links import links_of
 from crmkit.model.merge import merge
@@ -125,6 +126,18 @@ def test_what_happened_since_the_merge_stays(crm: CRM) -> None:
     survivor, _ = crm.unmerge(log.id)
     assert (survivor.name, survivor.city) == ("Ann", "Łódź")
     assert {each.id: each.customer_id for each in crm.orders} == {"o1": None, "o3": "anna", "o4": "ann"}
+
+
+def test_a_survivor_who_became_a_member_remains_one(crm: CRM) -> None:
+    crm.load([each.replace(tags={each.id}) for each in people("ann", "anna")])
+    log = crm.merge("ann", ["anna"]).log
+    now = crm.customers.get("ann")
+    known = {info.name: getattr(now, info.name) for info in fields(Customer)}
+    crm.customers.update(Member(**known, card="7"))
+    crm.unmerge(log.id)
+
+    assert [(each.id, each.tags, each.card) for each in crm[Member]] == [("ann", {"ann"}, "7")]
+    assert crm.customers.get("anna").tags == {"anna"}
 
 
 def test_a_merge_is_taken_back_once(crm: CRM) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Thread
 from time import monotonic
 from typing import Any
 
@@ -221,6 +222,27 @@ def test_many_threads_lose_no_update(crm: CRM) -> None:
         list(threads.map(earn, range(64)))
     assert crm.points_entries.get("p").points == 64
     assert crm.points_entries.read("p").version == 65
+
+
+def test_the_second_attempt_gets_ahead_of_all_others(crm: CRM) -> None:
+    crm.load([PointsEntry(id="p", customer_id="ann", at=NOON, points=0, kind="adjusted")])
+    others: list[Thread] = []
+
+    def earn(crm: CRM) -> PointsEntry:
+        entry = crm.points_entries.get("p")
+        return crm.points_entries.update(entry.replace(points=entry.points + 1))
+
+    def earn_slowly(crm: CRM) -> PointsEntry:
+        entry = crm.points_entries.get("p")
+        others.append(Thread(target=crm.run, args=(earn,)))
+        others[-1].start()
+        others[-1].join(0.3)  # which is over where it need not wait
+        return crm.points_entries.update(entry.replace(points=entry.points + 1))
+
+    crm.run(earn_slowly, retries=1)
+    for other in others:
+        other.join()
+    assert crm.points_entries.get("p").points == len(others) + 1
 
 
 def test_many_threads_with_one_key_have_one_effect(crm: CRM) -> None:

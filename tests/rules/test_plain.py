@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from time import perf_counter
 from typing import Any
 
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmkit.errors import CrmError, InvalidInput
+from crmkit.model import Money
 from crmkit.rules import EVERYTHING, AllOf, Rule, field, from_json, rule_from_plain, rule_to_plain, to_json
 from crmkit.rules.plain import LONGEST_JSON
 from crmkit.rules.tree import MOST_LEVELS
@@ -50,6 +53,33 @@ def test_the_form_is_what_it_was() -> None:
     assert rule_to_plain(RULE) == PLAIN
     assert rule_to_plain(EVERYTHING | RULE)["rule"]["any"][0] == {"all": []}
     assert rule_to_plain(field("a").is_empty())["rule"] == {"field": "a", "operator": "empty"}
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        ("TH", "TH"),
+        (Decimal("1.50"), {"decimal": "1.50"}),
+        (date(2025, 1, 31), {"day": "2025-01-31"}),
+        (datetime(1, 1, 1, tzinfo=UTC), {"instant": "0001-01-01T00:00:00+00:00"}),
+        (Money("490", "PLN"), {"money": {"amount": "490.00", "currency": "PLN"}}),
+    ],
+)
+def test_a_value_says_what_it_is(value: Any, plain: Any) -> None:
+    rule = (field("a") == value) | field("a").is_in([value, 1])
+
+    assert [each["value"] for each in rule_to_plain(rule)["rule"]["any"]] == [plain, [plain, 1]]
+    assert from_json(to_json(rule)) == rule
+
+
+@pytest.mark.parametrize("place", ["field", "operator", "value"])
+def test_what_is_nested_too_deeply_is_refused_wherever_it_stands(place: str) -> None:
+    plain = {"field": '"a"', "operator": '"is"', "value": "1"}
+    for depth in (900, 940, 960, 980, 990):
+        parts = plain | {place: "[" * depth + "]" * depth}
+        text = ", ".join(f'"{key}": {value}' for key, value in parts.items())
+        with pytest.raises(InvalidInput):
+            from_json(f'{{"version": 1, "rule": {{{text}}}}}')
 
 
 def test_whole_numbers_floats_and_flags_stay_apart() -> None:
@@ -114,6 +144,7 @@ def _spoil(plain: Any, data: st.DataObject) -> None:
             {**PLAIN, "rule": {"field": "a", "operator": "is", "value": {"day": "today"}}},
             "rule: this day cannot be read",
         ),
+        ({**PLAIN, "rule": {"field": "a", "operator": "is", "value": {"money": 5}}}, "rule: this money cannot be read"),
         ({**PLAIN, "rule": {"field": "a", "operator": "is", "value": {"year": 1}}}, "has one key of 'instant', 'day'"),
         ({**PLAIN, "rule": {"field": "a", "operator": "in", "value": [[1]]}}, "rule: a cannot be compared with list"),
         ({**PLAIN, "rule": {"field": "a", "operator": "is", "value": {"instant": "2025-01-31"}}}, "with a time zone"),

@@ -8,7 +8,7 @@ import attrs
 from crmkit.crm.linking import has_inner_links, link_fields, links_to
 from crmkit.errors import InvalidInput, NotFound
 from crmkit.io.stores.port import Store
-from crmkit.model import Customer, Merge, Record
+from crmkit.model import Customer, Merge, Record, fields
 from crmkit.model import merge as model
 from crmkit.rules import EVERYTHING, field
 
@@ -42,7 +42,8 @@ def unmerge(crm: "CRM", merge_id: str) -> tuple[Customer, ...]:
     """Take a merge back in the unit of work around; see `CRM.unmerge`."""
     log = crm.merges.get(merge_id)
     _check_latest(crm, log)
-    now, before = crm.store.get(Customer, log.survivor_id), _before(crm.store, log)
+    now = crm.store.get(Customer, log.survivor_id)
+    before = _before(crm.store, log, now)
     losers = [_loser(crm.store, each) for each in log.loser_ids]
     customers, records = model.unmerge(log, now, [before, *losers], _turned(crm.store, log))
     for each in (*records, *(each for each in customers[:1] if each != now)):
@@ -91,13 +92,11 @@ def _note(log: Merge) -> str:
     return f"merge:{log.id}"
 
 
-def _before(store: Store, log: Merge) -> Customer:
-    """The survivor as it was before the merge."""
+def _before(store: Store, log: Merge, now: Customer) -> Customer:
+    """The survivor as it was before the merge, in the class that it has by now."""
     number = _version_before(store, log)
-    found = (each.record for each in store.history(Customer, log.survivor_id) if each.number == number)
-    before = next(found)
-    assert before is not None
-    return before
+    before = next(each.record for each in store.history(Customer, log.survivor_id) if each.number == number)
+    return now.replace(**{info.name: getattr(before, info.name) for info in fields(type(before))})
 
 
 def _loser(store: Store, loser_id: str) -> Customer:

@@ -53,14 +53,14 @@ class Past:
         """See `Records.read`; the version is that of the last change that counts, and what was deleted is not found."""
         versions = self._store.history(cls, record_id)
         record = self._teller(cls, record_id)(versions)
-        if record is None:
+        if not isinstance(record, cls):  # not there, or not yet of a class that extends another
             raise NotFound(f"no {cls.__name__} had the id {record_id!r} at {self._instant}")
         return Stored(record, max((each.number for each in self._counting(versions)), default=1))
 
     def every(self, cls: type[R], where: Rule = EVERYTHING) -> Iterator[R]:
         """See `Records.every`."""
         holds, told = self._holds(cls, where), map(self._teller(cls), self._store.histories(cls))
-        return (record for record in told if record is not None and holds(record))
+        return (record for record in told if isinstance(record, cls) and holds(record))
 
     def count(self, cls: type[Record], where: Rule = EVERYTHING) -> int:
         """See `Records.count`."""

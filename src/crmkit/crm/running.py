@@ -16,7 +16,7 @@ Pause = Callable[[int], None]
 """What waits before the first, second, ... repetition of a unit of work."""
 
 RETRIES = 10
-"""The second attempt locks what it reads, so it mostly is the last. Ten with their pauses take a second, as long as a person waits."""
+"""How often work is done again: with the pauses between, for as long as a person waits. Mostly the second attempt is the last."""
 
 _LONGEST_PAUSE = 0.25
 

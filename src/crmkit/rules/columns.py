@@ -91,7 +91,8 @@ def columns(cls: type[Record], declared: Iterable[CustomField] = ()) -> Columns:
 def check_path(path: str) -> None:
     """Raise `InvalidInput` for what cannot be a path."""
     if not isinstance(path, str) or not _PATH.fullmatch(path):
-        raise InvalidInput(f"{path!r:.80} is no name of a field; give one such as 'country' or 'custom.shoe_size'")
+        word = path[:80] if isinstance(path, str) else type(path).__name__
+        raise InvalidInput(f"{word!r} is no name of a field; give one such as 'country' or 'custom.shoe_size'")
 
 
 @cache

@@ -42,7 +42,9 @@ def check_operator(operator: object) -> None:
     """Raise `InvalidInput` for what is no operator."""
     known = get_args(Operator)
     if operator not in known:
-        raise InvalidInput(f"{operator!r:.80} is no operator; {choices(str(operator)[:80], known)}")
+        # Of a stranger's data only text is shown: the rest may be nested too deeply.
+        word = operator[:80] if isinstance(operator, str) else type(operator).__name__
+        raise InvalidInput(f"{word!r} is no operator; {choices(word, known)}")
 
 
 def in_one_form(path: str, operator: Operator, value: object) -> Any:

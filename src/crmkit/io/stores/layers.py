@@ -28,7 +28,7 @@ class Memory:
         """Make an empty memory."""
         self._kept: Layer = defaultdict(dict)
         self._turn = FairLock()
-        self._steady = RLock()
+        self.steady = RLock()  # who holds it sees nothing kept meanwhile
         self._thread = local()
 
     @contextmanager
@@ -75,12 +75,12 @@ class Memory:
 
     def kept(self, space: Hashable, key: Hashable) -> Any:
         """Return the value of a key without what this thread's unit of work has set."""
-        with self._steady:
+        with self.steady:
             return self._kept[space].get(key)
 
     def items(self, space: Hashable) -> dict[Any, Any]:
         """Return all keys of a space and their values as this thread sees them, at one moment."""
-        with self._steady:
+        with self.steady:
             seen = dict(self._kept[space])
         for layer in self._layers():
             seen.update(layer.get(space, ()))
@@ -93,7 +93,7 @@ class Memory:
         return layers
 
     def _keep(self, top: Layer) -> None:
-        with self._steady:
+        with self.steady:
             _put(top, self._kept)
             for space, changed in top.items():
                 for key in [key for key, value in changed.items() if value is None]:

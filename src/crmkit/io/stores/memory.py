@@ -100,9 +100,9 @@ class MemoryStore:
     def put(self, record: Record, *, version: int | None = None) -> int:
         """See `Records.put`."""
         with self.transaction():
-            stored = self._live(type(record), record.id, version)
-            if type(stored.record) is not type(record):
-                raise refusals.not_found(type(record), record.id)
+            stored = self._live(family(type(record)), record.id, version)
+            if not isinstance(record, type(stored.record)):
+                raise refusals.another_class(record, type(stored.record))
             self._free(stored.record)
             self._claim(record)
             return self._keep("changed", record, stored)
@@ -174,12 +174,14 @@ class MemoryStore:
 
     def history(self, cls: type[R], record_id: str) -> tuple[Version[R], ...]:
         """See `History.history`."""
-        return self._versions(self.read(cls, record_id))
+        with self._memory.steady:
+            return self._versions(self.read(cls, record_id))
 
     def histories(self, cls: type[R]) -> Iterator[tuple[Version[R], ...]]:
         """See `History.histories`."""
-        rows = self._memory.items(self._rows(cls))
-        return (self._versions(stored) for _, stored in sorted(rows.items()) if isinstance(stored.record, cls))
+        rows = self._rows(cls)
+        found = (self._told(cls, rows, record_id) for record_id in sorted(self._memory.items(rows)))
+        return (versions for versions in found if versions)
 
     def changes(self, after: str | None = None, *, limit: int = 1000) -> Changes:
         """See `Feed.changes`. What this thread's unit of work has changed is told once it is kept."""
@@ -273,14 +275,18 @@ class MemoryStore:
         """Take the unique values of a record that comes to life."""
         for name, value in _unique_values(record):
             if self._memory.get(self._taken(type(record)), (name, value)) is not None:
-                raise Conflict(
-                    f"{_name(record)} {record.id!r}: another one has the same {name}; give it one of its own"
-                )
+                raise refusals.value_taken(record, name)
             self._memory.set(self._taken(type(record)), (name, value), record.id)
 
     def _free(self, record: Record) -> None:
         for held in _unique_values(record):
             self._memory.set(self._taken(type(record)), held, None)
+
+    def _told(self, cls: type[R], rows: object, record_id: str) -> tuple[Version[R], ...]:
+        """The history of a record, which may have been purged meanwhile."""
+        with self._memory.steady:
+            stored = self._memory.get(rows, record_id)
+            return self._versions(stored) if stored is not None and isinstance(stored.record, cls) else ()
 
     def _versions(self, stored: Stored[R]) -> tuple[Version[R], ...]:
         trail = self._trail(type(stored.record))

@@ -70,7 +70,8 @@ def schema_of(
     >>> schema_of("sqlite://").apply().version
     0
     """
-    return _sql_store(url, [*RECORDS, *records], "", prefix, schema, create=True).schema
+    store = _sql_store(url, [*RECORDS, *records], "", prefix, schema, create=True)
+    return store.schema_alone()
 
 
 def _sql_store(

@@ -152,7 +152,10 @@ class Records(Protocol):
         """
 
     def put(self, record: Record, *, version: int | None = None) -> int:
-        """Keep a record in place of the stored one with its class and id, and return its new version.
+        """Keep a record in place of the stored one with its id, and return its new version.
+
+        It is of the stored one's class, or of one that extends it, as when a customer becomes a member; another class would lose
+        fields and is refused with `InvalidInput`.
 
         Raises `NotFound` where there is none or it is deleted. Raises `Conflict`, with both versions, where `version` is no
         longer the stored one; without it, where the record changed since this unit of work read it. Raises `Conflict` where

@@ -1,6 +1,6 @@
 """What every store says when it cannot do what it is asked."""
 
-from crmkit.errors import Conflict, NotFound
+from crmkit.errors import Conflict, InvalidInput, NotFound, StoreError
 from crmkit.model.records import Record
 
 
@@ -32,6 +32,19 @@ def changed_meanwhile(cls: type[Record], record_id: str, expected: int, actual: 
 def value_taken(record: Record, name: str) -> Conflict:
     """Return the error of a unique value that another record has. The value itself may be personal."""
     return Conflict(f"{type(record).__name__} {record.id!r}: another one has the same {name}; give it one of its own")
+
+
+def another_class(record: Record, stored: type[Record]) -> InvalidInput:
+    """Return the error of a record that would lose fields of the stored one."""
+    return InvalidInput(
+        f"{record.id!r} is stored as a {stored.__name__}, of which a {type(record).__name__} has not all fields; "
+        f"put a {stored.__name__}"
+    )
+
+
+def closed(name: str) -> StoreError:
+    """Return the error of a store that was closed."""
+    return StoreError(f"{name}: the store is closed; open it again to use it")
 
 
 def note_changed(key: str) -> Conflict:

@@ -1,9 +1,13 @@
 """The contract of "history": what records became by each of their changes."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+from threading import Event
+
 from crmkit.errors import InvalidInput, NotFound
-from crmkit.io.stores.port import Stamp, Store
+from crmkit.io.stores.port import Stamp, Store, Version
 from crmkit.model import Employee, Team
-from crmkit.testing.contract.base import StoreTests, promise, raises, undone
+from crmkit.testing.contract.base import StoreTests, in_threads, promise, raises, undone
 from crmkit.testing.contract.examples import ANN, BOB, FAR_AHEAD, LONG_AGO, NOON, specimens
 
 _NORTH = ANN.replace(team="North")
@@ -84,6 +88,30 @@ class HistoryContract(StoreTests):
         store.delete(Employee, "bob")
         assert list(store.histories(Employee)) == [store.history(Employee, each) for each in ("ann", "bob")]
 
+    @promise("history", "deletion")
+    def test_a_history_that_is_read_while_others_write_is_whole(self, store: Store) -> None:
+        """It has every change up to one, also of a record that is purged and added again."""
+        is_done = Event()
+
+        def write() -> None:
+            try:
+                for _ in range(30):
+                    store.add([ANN])
+                    store.put(_NORTH)
+                    store.delete(Employee, "ann")
+                    store.purge(Employee, "ann")
+            finally:
+                is_done.set()
+
+        def read() -> None:
+            while not is_done.is_set():
+                for told in store.histories(Employee):
+                    _check_whole(told)
+                with suppress(NotFound):
+                    _check_whole(store.history(Employee, "ann"))
+
+        in_threads([write, read])
+
     @promise("history")
     def test_old_forms_come_back_equal(self, store: Store) -> None:
         """With the extremes of every kind of field."""
@@ -92,3 +120,9 @@ class HistoryContract(StoreTests):
         for each in forms[1:]:
             store.put(each)
         assert [each.record for each in store.history(type(forms[0]), "one")] == forms
+
+
+def _check_whole(told: Sequence[Version[Employee]]) -> None:
+    whole = [("added", ANN), ("changed", _NORTH), ("deleted", None)]
+    assert told
+    assert [(each.kind, each.record) for each in told] == whole[: len(told)]

@@ -5,14 +5,13 @@ false and NULL both say that it does not; only `Not` must tell them from true. V
 fields.
 """
 
-import json
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from crmkit.io.stores.sql.cells import DialectName, encoding
+from crmkit.io.stores.sql.cells import DialectName, encoding, to_json
 from crmkit.model.money import Money, currency_column
 from crmkit.model.shape import Kind, Shape
 from crmkit.rules import AllOf, AnyOf, Comparison, Not, Operator, Rule
@@ -144,7 +143,7 @@ class _Sqlite:
         return text.bool_op("GLOB")(_bound(_pattern(pattern, self._WORDS)))
 
     def one_of(self, held: Expression, values: Iterable[Any]) -> Condition:
-        return held.in_(_items(_bound(json.dumps(list(values)))))
+        return held.in_(_items(_bound(to_json(list(values)))))
 
     def has(self, texts: Expression, text: str) -> Condition:
         return _bound(text).in_(_items(texts))
@@ -195,7 +194,7 @@ def _decimal(held: Expression) -> Expression:
 
 def _is_written(text: Expression, glob: str, form: str) -> Condition:
     """The text is a time as we write it. SQLite moves a day that does not exist to the next month, which shows it."""
-    to_the_second = sa.func.substr(text, 1, len("2025-01-31T12:00:00"))
+    to_the_second = sa.func.substr(text, sa.literal_column("1"), sa.literal_column("19"))
     is_real = sa.func.strftime(_constant(form), to_the_second) == to_the_second
     return sa.and_(text.bool_op("GLOB")(_constant(glob)), is_real, text >= _constant("0001"))
 
@@ -213,10 +212,10 @@ class _Postgresql:
         return text.bool_op("LIKE")(_bound(_pattern(pattern, self._WORDS)))
 
     def one_of(self, held: Expression, values: Iterable[Any]) -> Condition:
-        return held == sa.func.any(_bound(list(values)))
+        return held.bool_op("=")(sa.func.any(_bound(list(values))))
 
     def has(self, texts: Expression, text: str) -> Condition:
-        return _bound(text) == sa.func.any(texts)
+        return _bound(text).bool_op("=")(sa.func.any(texts))
 
     def is_bare(self, kind: Kind, collection: Expression) -> Condition:
         if kind == "texts":

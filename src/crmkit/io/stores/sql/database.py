@@ -49,6 +49,9 @@ class Database(Protocol):
     def in_transaction(self, connection: Connection) -> bool:
         """Whether a transaction is under way on the connection."""
 
+    def is_sound(self, connection: Connection) -> bool:
+        """Whether a transaction is under way on the connection of which everything so far can still be kept."""
+
     def is_joinable(self, connection: Connection) -> bool:
         """Whether a connection is of this kind of database."""
 

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import attrs
@@ -45,7 +46,7 @@ def stamps(session: Session, system: SystemTables, units: Iterable[int]) -> dict
     return {number: stamp_of(*stamp) for number, *stamp in session.rows(*system.place.bound(query))}
 
 
-@attrs.frozen(slots=False)
+@attrs.frozen
 class Reader:
     """The histories of the records of one class and tenant."""
 
@@ -54,20 +55,6 @@ class Reader:
     table: FamilyTable
     cls: type[Record]
     tenant: str
-
-    @cached_property
-    def entries(self) -> sa.Select[Any]:
-        """The entries of records of the family but for their first, in the order of the feed."""
-        own, unit = self.system.ledger.c, self.system.unit.c
-        columns = (own.subject_id, own.kind, own.version, own.before, unit.by, unit.at, unit.recorded_at)
-        return (
-            sa.select(*columns)
-            .join(self.system.unit, own.unit == unit.id)
-            .where(
-                own.tenant == self.tenant, own.kind != sa.literal_column("'added'"), own.subject.in_(self.table.names)
-            )
-            .order_by(own.subject_id, *self.system.position)
-        )
 
 
 def histories(reader: Reader, record_id: str | None = None) -> Iterator[tuple[Version[Any], ...]]:
@@ -83,35 +70,44 @@ def histories(reader: Reader, record_id: str | None = None) -> Iterator[tuple[Ve
             yield versions
 
 
-def _histories(reader: Reader, query: sa.Select[Any]) -> Iterator[tuple[str, tuple[Version[Any], ...]]]:
-    rows = reader.session.rows(*reader.table.place.bound(query))
-    if not rows:
-        return
-    present = [(reader.table.decode(name, data), added) for name, _, added, _, *data in rows]
-    added_by = stamps(reader.session, reader.system, (added for _, added in present))
-    entries = _entries(reader, present[0][0].id, present[-1][0].id)
-    for record, added in present:
-        yield record.id, _versions(reader, record, added_by[added], entries.get(record.id, []))
+def _histories(reader: Reader, rows: sa.Select[Any]) -> Iterator[tuple[str, tuple[Version[Any], ...]]]:
+    """The histories of some rows, asked for in one statement, so that what is written meanwhile is in all of it or in none."""
+    n = len(rows.selected_columns)
+    found = reader.session.rows(*reader.table.place.bound(_with_entries(reader, rows.subquery())))
+    place_of_id = [column.name for column in rows.selected_columns].index("id")
+    for record_id, its_rows in groupby(found, key=itemgetter(place_of_id)):
+        every = list(its_rows)
+        type_name, _, _, _, *data = every[0][:n]
+        entries = [tuple(row[n + 3 :]) for row in every if row[n + 3] is not None]
+        yield record_id, _versions(reader, reader.table.decode(type_name, data), stamp_of(*every[0][n : n + 3]), entries)
 
 
-def _entries(reader: Reader, first_id: str, last_id: str) -> dict[str, list[Row]]:
-    """The entries of records in a range of ids, without those of records that were purged before."""
+def _with_entries(reader: Reader, rows: sa.Subquery) -> sa.Select[Any]:
+    """Rows with the stamp of the unit that added them, each with all its entries in the order of the feed."""
     own = reader.system.ledger.c
-    query = reader.entries.where(own.subject_id >= first_id, own.subject_id <= last_id)
-    found: dict[str, list[Row]] = {}
-    for subject_id, *entry in reader.session.rows(*reader.table.place.bound(query)):
-        if entry[0] == "purged":
-            found.pop(subject_id, None)
-        else:
-            found.setdefault(subject_id, []).append(tuple(entry))
-    return found
+    added, unit = reader.system.unit.alias(), reader.system.unit.alias()
+    of_the_row = sa.and_(
+        own.tenant == reader.tenant,
+        own.subject_id == rows.c.id,
+        own.subject.in_(reader.table.names),
+        own.kind != sa.literal_column("'added'"),
+    )
+    return (
+        sa.select(*rows.c, added.c.by, added.c.at, added.c.recorded_at)
+        .add_columns(own.kind, own.version, own.before, unit.c.by, unit.c.at, unit.c.recorded_at)
+        .join(added, rows.c.crm_unit == added.c.id)
+        .outerjoin(reader.system.ledger, of_the_row)
+        .outerjoin(unit, own.unit == unit.c.id)
+        .order_by(rows.c.id, *reader.system.position)
+    )
 
 
 def _versions(reader: Reader, record: Record, added: Stamp, entries: Sequence[Row]) -> tuple[Version[Any], ...]:
     """The versions of a record: what it became by one change stands in the next, and at last in its own row."""
-    images = (before for _, _, before, *_ in entries)
-    became = [*(None if image is None else record_of(image, reader.table) for image in images), record]
-    kinds = [("added", 1, added), *((kind, number, stamp_of(*stamp)) for kind, number, _, *stamp in entries)]
+    since = max((place for place, entry in enumerate(entries, start=1) if entry[0] == "purged"), default=0)
+    changed = entries[since:]
+    became = [*(None if image is None else record_of(image, reader.table) for _, _, image, *_ in changed), record]
+    kinds = [("added", 1, added), *((kind, number, stamp_of(*stamp)) for kind, number, _, *stamp in changed)]
     return tuple(
         Version(None if kind == "deleted" else after, kind, number, stamp)
         for (kind, number, stamp), after in zip(kinds, became, strict=True)

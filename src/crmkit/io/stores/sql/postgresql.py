@@ -14,7 +14,7 @@ from crmkit.io.stores.sql.tables import Insert
 try:
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
-    from psycopg.pq import TransactionStatus
+    from psycopg.pq import Format, TransactionStatus
     from psycopg.rows import tuple_row
 except ModuleNotFoundError as error:
     raise MissingExtra("PostgreSQL needs psycopg: pip install 'crmkit[postgresql]'") from error
@@ -44,7 +44,8 @@ class Postgresql:
 
     url: str = attrs.field(repr=False)
     dialect: DialectName = attrs.field(default="postgresql", init=False)
-    begin: str = attrs.field(default="BEGIN", init=False)
+    # Said, because a database may have another default, in which nobody sees what others kept while one waited for them.
+    begin: str = attrs.field(default="BEGIN ISOLATION LEVEL READ COMMITTED", init=False)
     is_shared: bool = attrs.field(default=False, init=False)
     errors: type[Exception] = attrs.field(default=psycopg.Error, init=False)
 
@@ -81,13 +82,16 @@ class Postgresql:
 
     def cursor(self, connection: "psycopg.Connection[Any]") -> Any:
         """See `Database.cursor`."""
-        return connection.cursor(row_factory=tuple_row)
+        cursor = psycopg.Cursor(connection, row_factory=tuple_row)
+        # In text, numbers are rounded as the host's session says, and decimals become what the host has registered for them.
+        cursor.format = Format.BINARY
+        return cursor
 
     def insert_many(self, connection: "psycopg.Connection[Any]", insert: Insert, rows: Iterable[Any]) -> None:
         """See `Database.insert_many`: by COPY, which is several times faster than INSERT."""
         names = ", ".join(f'"{name}"' for name in insert.columns)
         statement = f"COPY {insert.table} ({names}) FROM STDIN (FORMAT BINARY)"
-        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        with psycopg.Cursor(connection) as cursor, cursor.copy(statement) as copy:
             copy.set_types(insert.types)
             for row in rows:
                 copy.write_row(row)
@@ -100,13 +104,22 @@ class Postgresql:
         """See `Database.in_transaction`."""
         return connection.info.transaction_status != TransactionStatus.IDLE
 
+    def is_sound(self, connection: "psycopg.Connection[Any]") -> bool:
+        """See `Database.is_sound`. PostgreSQL takes a COMMIT after an error, and then rolls back without a word."""
+        return connection.info.transaction_status == TransactionStatus.INTRANS
+
     def is_joinable(self, connection: Any) -> bool:
         """See `Database.is_joinable`."""
         return isinstance(connection, psycopg.Connection)
 
     def join(self, connection: "psycopg.Connection[Any]") -> None:
         """See `Database.join`."""
-        if connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
+        status = connection.info.transaction_status
+        if status == TransactionStatus.INERROR:
+            raise InvalidInput(
+                "an error has ended the transaction of the connection; roll it back, and begin another one"
+            )
+        if connection.autocommit and status == TransactionStatus.IDLE:
             raise InvalidInput("the connection is in no transaction that could be joined; begin one first")
 
     def is_taken(self, error: Exception) -> bool:

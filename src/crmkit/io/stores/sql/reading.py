@@ -135,7 +135,9 @@ class _Key:
 
     def beyond(self, value: Any) -> sa.ColumnElement[bool]:
         """The key comes later than a value that is not empty, among those that are not empty."""
-        found: sa.ColumnElement[bool] = self.expression < value if self.is_descending else self.expression > value
+        # A literal, because SQLAlchemy takes True and False for words of SQL, which have no order.
+        bound = sa.literal(value, self.expression.type)
+        found: sa.ColumnElement[bool] = self.expression < bound if self.is_descending else self.expression > bound
         return found
 
     def later(self, value: Any) -> sa.ColumnElement[bool]:
@@ -146,7 +148,10 @@ class _Key:
         return sa.or_(beyond, self.expression.is_(None)) if self.is_optional else beyond
 
     def same(self, value: Any) -> sa.ColumnElement[bool]:
-        return self.expression.is_(None) if value is None else self.expression == value
+        if value is None:
+            return self.expression.is_(None)
+        found: sa.ColumnElement[bool] = self.expression == sa.literal(value, self.expression.type)
+        return found
 
 
 def _keys(reader: Reader, by: SortBy, column: Column) -> list[_Key]:
@@ -203,7 +208,8 @@ def _after(keys: Sequence[_Key], reached: Sequence[Any]) -> sa.ColumnElement[boo
     """The keys come after the values that were reached, in the order of the first, then the second, and so on."""
     if not any(key.is_descending or key.is_optional for key in keys):
         # A row value is the one form that both databases answer from an index at any depth.
-        return sa.tuple_(*(key.expression for key in keys)) > sa.tuple_(*reached)
+        values = (sa.literal(value, key.expression.type) for key, value in zip(keys, reached, strict=True))
+        return sa.tuple_(*(key.expression for key in keys)) > sa.tuple_(*values)
     later, same = [], list[sa.ColumnElement[bool]]()
     for key, value in zip(keys, reached, strict=True):
         later.append(sa.and_(*same, key.later(value)))

@@ -2,19 +2,22 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import local
 from typing import Any
 
 import attrs
 
 from crmkit.errors import CommitOutcomeUnknown, InvalidInput, StoreError
+from crmkit.io.stores import refusals
 from crmkit.io.stores.port import Stamp
 from crmkit.io.stores.sql.database import Connection, Database, driver_connection
 from crmkit.io.stores.sql.tables import Insert, Row
 from crmkit.model.records import Record
 
 _FEW = 8
+# Kept, because a connection that nobody holds is closed.
+_OF_PARENTS: list[Connection] = []
 
 
 class TakenError(Exception):
@@ -40,6 +43,7 @@ class Session:
     def __init__(self, database: Database) -> None:
         """Open no connection yet."""
         self.database = database
+        self.keeps_idle = True
         self._thread = local()
         self._idle: list[Connection] = []
         self._process = os.getpid()
@@ -94,6 +98,7 @@ class Session:
 
     def close(self) -> None:
         """Close the connections that nobody uses; those in use follow when they are given back."""
+        self._leave_to_parent()
         self._is_closed = True
         while self._idle:
             self._idle.pop().close()
@@ -113,6 +118,7 @@ class Session:
             unit = self._thread.unit = Unit(connection, stamp, lock)
             try:
                 yield unit
+                self._check_sound(unit)
             except BaseException:
                 self._roll_back(connection)
                 raise
@@ -129,31 +135,55 @@ class Session:
                 f"a connection of {type(connection).__module__.partition('.')[0]} cannot be joined by a store in "
                 f"{self.database.dialect}; give a connection to the same database"
             )
-        self.database.join(connection)
+        try:
+            self.database.join(connection)
+        except self.database.errors as error:
+            raise self._meaning(error) from None
         unit = self._thread.unit = Unit(connection, stamp, lock)
         try:
-            with self._nested(unit):
+            with self._savepoint(unit):
                 yield unit
         finally:
             self._thread.unit = None
 
     @contextmanager
     def _nested(self, unit: Unit) -> Iterator[None]:
+        self._check_sound(unit)
+        with self._savepoint(unit):
+            yield
+
+    @contextmanager
+    def _savepoint(self, unit: Unit) -> Iterator[None]:
         savepoint, number, seen = f"crm_{unit.depth}", unit.number, dict(unit.seen)
         self.run(f"SAVEPOINT {savepoint}")
         unit.depth += 1
         try:
             yield
+            self._check_sound(unit)
+            self.run(f"RELEASE SAVEPOINT {savepoint}")
         except BaseException:
             unit.number, unit.seen = number, seen
-            if not self._is_over(unit.connection):
-                self.run(f"ROLLBACK TO SAVEPOINT {savepoint}")
-                self.run(f"RELEASE SAVEPOINT {savepoint}")
+            self._undo_to(savepoint, unit.connection)
             raise
-        else:
-            self.run(f"RELEASE SAVEPOINT {savepoint}")
         finally:
             unit.depth -= 1
+
+    def _undo_to(self, savepoint: str, connection: Connection) -> None:
+        if self._is_over(connection):
+            return
+        try:
+            self._execute(connection, f"ROLLBACK TO SAVEPOINT {savepoint}")
+            self._execute(connection, f"RELEASE SAVEPOINT {savepoint}")
+        except StoreError:
+            if not self._is_over(connection):
+                raise
+
+    def _check_sound(self, unit: Unit) -> None:
+        """Refuse to go on with what the database has undone already, though somebody has caught the error that did it."""
+        if not self.database.is_sound(unit.connection):
+            raise StoreError(
+                f"{self.database.name}: an error inside this unit of work has undone it; leave its transaction and do it again"
+            )
 
     @contextmanager
     def _begun(self) -> Iterator[Connection]:
@@ -187,8 +217,8 @@ class Session:
             self._give_back(connection)
 
     def _execute(self, connection: Connection, statement: str, parameters: Row = ()) -> Any:
-        cursor = self.database.cursor(connection)
         try:
+            cursor = self.database.cursor(connection)
             cursor.execute(statement, parameters)
         except self.database.errors as error:
             raise self._meaning(error) from None
@@ -212,16 +242,19 @@ class Session:
     def _roll_back(self, connection: Connection) -> None:
         """Undo a unit of work, unless the database did so by itself, as SQLite does when the disk is full."""
         if not self._is_over(connection):
-            self._execute(connection, "ROLLBACK")
+            # The error that led here says more, and a connection that could not be rolled back is closed.
+            with suppress(StoreError):
+                self._execute(connection, "ROLLBACK")
 
     def _is_over(self, connection: Connection) -> bool:
         return self.database.is_lost(connection) or not self.database.in_transaction(connection)
 
+    def _is_used_up(self, connection: Connection) -> bool:
+        return self.database.is_lost(connection) or self.database.in_transaction(connection)
+
     def _take(self) -> Connection:
         self._check_open()
-        if self._process != os.getpid():
-            # A forked process must leave its parent's connections alone, even unclosed.
-            self._process, self._idle = os.getpid(), []
+        self._leave_to_parent()
         try:
             return self._idle.pop()
         except IndexError:
@@ -230,12 +263,18 @@ class Session:
     def _take_new(self) -> Connection:
         return self.database.connect()
 
+    def _leave_to_parent(self) -> None:
+        """Forget the connections that a forked process has of its parent: even closing one would end it for the parent too."""
+        if self._process != os.getpid():
+            _OF_PARENTS.extend(self._idle)
+            self._process, self._idle = os.getpid(), []
+
     def _give_back(self, connection: Connection) -> None:
-        if self._is_closed or self.database.is_lost(connection):
+        if self._is_closed or not self.keeps_idle or self._is_used_up(connection):
             connection.close()
         else:
             self._idle.append(connection)
 
     def _check_open(self) -> None:
         if self._is_closed:
-            raise StoreError(f"{self.database.name}: the store is closed; open it again to use it")
+            raise refusals.closed(self.database.name)

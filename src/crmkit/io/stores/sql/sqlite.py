@@ -116,6 +116,10 @@ class Sqlite:
         """See `Database.in_transaction`."""
         return connection.in_transaction
 
+    def is_sound(self, connection: sqlite3.Connection) -> bool:
+        """See `Database.is_sound`. SQLite ends a transaction by itself when, for instance, the disk is full."""
+        return connection.in_transaction
+
     def is_joinable(self, connection: Any) -> bool:
         """See `Database.is_joinable`."""
         return isinstance(connection, sqlite3.Connection)
@@ -123,9 +127,14 @@ class Sqlite:
     def join(self, connection: sqlite3.Connection) -> None:
         """See `Database.join`."""
         add_functions(connection)
+        if connection.text_factory is not str:
+            raise InvalidInput(
+                "the connection has a text_factory of its own; give one with that of sqlite3, which is str"
+            )
         if connection.in_transaction:
             return
-        if connection.isolation_level is None:
+        # Since Python 3.12 a connection may be one that commits every statement, whatever its isolation_level.
+        if connection.isolation_level is None or getattr(connection, "autocommit", None) is True:
             raise InvalidInput("the connection is in no transaction that could be joined; begin one first")
         # As the driver itself does before the first statement that writes; the host commits it.
         connection.execute(self.begin)

@@ -6,6 +6,7 @@ the store's own or the host's.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from itertools import islice
 from typing import Any, cast
 
@@ -28,7 +29,7 @@ from crmkit.io.stores.port import (
     unknown_class,
 )
 from crmkit.io.stores.queries import check_limit
-from crmkit.io.stores.sql import ledger, reading
+from crmkit.io.stores.sql import frames, ledger, reading
 from crmkit.io.stores.sql.database import Database
 from crmkit.io.stores.sql.ledger import image_of
 from crmkit.io.stores.sql.schema import Schema
@@ -64,20 +65,35 @@ class SqlStore:
         """Use a database whose schema is there; see `Schema.apply`."""
         self._classes = tuple(dict.fromkeys(records))
         self._tenant = tenant
-        self._database = database
+        self._is_closed, self._owns_session = False, True
         self._tables = family_tables(self._classes, place)
         self._system = SystemTables(place)
         self._session = Session(database)
         self.schema = Schema(place, self._system, tuple(dict.fromkeys(self._tables.values())), self._session)
 
     def for_tenant(self, tenant: str) -> "SqlStore":
-        """Return the store of another tenant in the same database; neither sees what the other keeps."""
-        return SqlStore(self._database, self.schema.place, self._classes, tenant)
+        """Return the store of another tenant on the same connections; neither sees what the other keeps.
+
+        It needs no closing, and can be used until this one is closed.
+        """
+        other = copy(self)
+        other._tenant, other._owns_session = tenant, False
+        return other
+
+    def schema_alone(self) -> Schema:
+        """Return the schema for use without a store: its connections are closed after each use."""
+        self._session.keeps_idle = self._session.database.is_shared
+        return self.schema
 
     @property
     def capabilities(self) -> frozenset[Capability]:
         """See `Records.capabilities`."""
         return _CAPABILITIES
+
+    @property
+    def database(self) -> Database:
+        """The database that the store is in."""
+        return self._session.database
 
     @property
     def classes(self) -> tuple[type[Record], ...]:
@@ -107,7 +123,9 @@ class SqlStore:
         table = self._table(type(record))
         try:
             with self.transaction():
-                before = self._live(table, type(record), record.id, version)
+                before = self._live(table, table.base, record.id, version)
+                if not isinstance(record, type(before.record)):
+                    raise refusals.another_class(record, type(before.record))
                 data = table.codec(type(record).__name__).encode(record)
                 new = (type(record).__name__, before.version + 1, *data)
                 self._replace(table.update, new, before)
@@ -183,8 +201,10 @@ class SqlStore:
 
     def history(self, cls: type[R], record_id: str) -> tuple[Version[R], ...]:
         """See `History.history`."""
-        self.read(cls, record_id)
-        return next(ledger.histories(self._ledger_reader(cls), record_id))
+        versions = next(ledger.histories(self._ledger_reader(cls), record_id), None)
+        if versions is None:
+            raise refusals.not_found(cls, record_id)
+        return versions
 
     def histories(self, cls: type[R]) -> Iterator[tuple[Version[R], ...]]:
         """See `History.histories`."""
@@ -215,7 +235,7 @@ class SqlStore:
         self, cls: type[Record], where: Rule = EVERYTHING, *, columns: Sequence[str] | None = None, rows: int = 65_536
     ) -> Iterator[pl.DataFrame]:
         """See `Frames.batches`."""
-        raise NotImplementedError
+        return frames.batches(self._reader(cls, where), columns, rows)
 
     def frame(
         self, cls: type[Record], where: Rule = EVERYTHING, *, columns: Sequence[str] | None = None
@@ -225,7 +245,10 @@ class SqlStore:
 
     def close(self) -> None:
         """See `Records.close`."""
-        self._session.close()
+        if not self._is_closed:
+            self._is_closed = True
+            if self._owns_session:
+                self._session.close()
 
     def _add(self, chunk: Sequence[Record]) -> None:
         unit = self._unit()
@@ -336,6 +359,8 @@ class SqlStore:
         return ledger.Reader(self._session, self._system, self._table(cls), cls, self._tenant)
 
     def _table(self, cls: type[Record]) -> FamilyTable:
+        if self._is_closed:
+            raise refusals.closed(self.schema.name)
         table = self._tables.get(cls)
         if table is None:
             raise unknown_class(cls, self._classes)
