@@ -1,6 +1,7 @@
 """Merging customers over a whole store, and taking it back: `crmkit.model.merge` with everything that is stored."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
@@ -46,7 +47,9 @@ def unmerge(crm: "CRM", merge_id: str) -> tuple[Customer, ...]:
     before = _before(crm.store, log, now)
     losers = [_loser(crm.store, each) for each in log.loser_ids]
     customers, records = model.unmerge(log, now, [before, *losers], _turned(crm.store, log))
-    for each in (*records, *(each for each in customers[:1] if each != now)):
+    if customers[0] != now:
+        crm.store.put(customers[0])
+    for each in records:
         crm.store.put(each)
     for loser in losers:  # after the survivor is put, who may have given a unique value back
         crm.store.restore(Customer, loser.id)
@@ -111,13 +114,12 @@ def _loser(store: Store, loser_id: str) -> Customer:
 
 
 def _turned(store: Store, log: Merge) -> Iterator[Record]:
-    """The records whose links the merge turned, without those that were deleted since."""
+    """The records whose links the merge turned, without those that are gone since."""
+    turned = {(each.subject, each.subject_id): None for each in log.relinked}
     classes = {each.__name__: each for each in store.classes}
-    for subject, subject_id in dict.fromkeys((each.subject, each.subject_id) for each in log.relinked):
-        try:
+    for subject, subject_id in turned:
+        with suppress(KeyError, NotFound):
             yield store.get(classes[subject], subject_id)
-        except NotFound:
-            continue
 
 
 def _check_latest(crm: "CRM", log: Merge) -> None:
