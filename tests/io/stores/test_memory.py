@@ -12,7 +12,7 @@ from crmkit.model import Customer, Employee, Record, Ticket
 from crmkit.rules import field
 from crmkit.testing import StoreContract, StoreMachine
 from crmkit.testing.contract.base import in_threads
-from crmkit.testing.contract.examples import ANN, BOB, Member, Specimen, specimens
+from crmkit.testing.contract.examples import ANN, BOB, Member, specimens
 
 
 class TestMemoryStore(StoreContract):
@@ -34,10 +34,9 @@ class TestBesideAnotherTenant(StoreContract):
     def open_store(self, records: Iterable[type[Record]], tenant: str = "a") -> MemoryStore:
         store = MemoryStore(records, tenant)
         other = store.for_tenant("noise")
-        other.add([ANN, BOB, Ticket(id="t1", number="T-1")])
+        noise = [ANN, BOB, Ticket(id="t1", number="T-1"), Member(id="ada", kind="person", name="Noise", card="7")]
+        other.add(each for each in (*noise, *specimens()) if type(each) in store.classes)
         other.set_note("k", "noise", was=None)
-        if Specimen in store.classes:
-            other.add([*specimens(), Member(id="ada", kind="person", name="Noise", card="7")])
         return store
 
 

@@ -16,12 +16,12 @@ from sqlalchemy.schema import CreateTable
 from crmkit.io.stores.sql.compile import condition, expressions
 from crmkit.io.stores.sql.sqlite import add_functions
 from crmkit.io.stores.sql.tables import Place, family_tables
-from crmkit.model import Customer, Money, Record
+from crmkit.model import Customer, CustomField, Money, Record
 from crmkit.rules import AllOf, AnyOf, Comparison, Not, Rule, columns, field, predicate
 from crmkit.rules.check import checked
 from crmkit.testing.strategies import simplest
 from tests.model.vertical import Member, Visit
-from tests.rules.drawn import AT, OF_VISITS, odd_records, rules_about
+from tests.rules.drawn import AT, NEARLY_WRITTEN, OF_VISITS, odd_records, rules_about
 
 Execute = Callable[..., Any]
 
@@ -240,6 +240,24 @@ def test_what_others_wrote_into_custom_is_empty_and_never_an_error(database: Dat
         for each in OF_VISITS:
             database.holds(field(f"custom.{each.name}").is_empty(), Visit, OF_VISITS)
             database.holds(field(f"external_ids.{each.name}") == "x", Visit, OF_VISITS)
+
+
+@pytest.mark.parametrize("declared", OF_VISITS, ids=lambda declared: declared.kind)
+def test_both_tell_what_is_written_as_declared(declared: CustomField, database: Database) -> None:
+    days = [
+        f"{year}-{month:02}-{day:02}"
+        for year in (1900, 2000, 2024, 2025)
+        for month in range(14)
+        for day in range(28, 33)
+    ]
+    written = [*NEARLY_WRITTEN, *days, *(f"{day}T23:59:59.999999Z" for day in days), 1, 1.0, True]
+    visits = [simplest(Visit, id=str(number), custom={declared.name: each}) for number, each in enumerate(written)]
+    database.keep(visits)
+    rule = field(f"custom.{declared.name}").is_empty()
+    is_empty = predicate(rule, Visit, OF_VISITS)
+
+    empty = {written[int(each)] for each in database.holds(rule, Visit, OF_VISITS)}
+    assert empty == {visit.custom[declared.name] for visit in visits if is_empty(visit)}
 
 
 def test_fields_of_an_extending_class_are_empty_in_rows_of_others(database: Database) -> None:

@@ -12,8 +12,9 @@ from crmkit.errors import CrmError
 from crmkit.io.stores import MemoryStore
 from crmkit.io.stores.port import Stamp, Version
 from crmkit.io.stores.timeline import known_at, true_at
-from crmkit.model import Deal, Employee, Money, Pipeline, Stage, Target, Transition
+from crmkit.model import Customer, Deal, Employee, Money, Pipeline, Stage, Target, Transition
 from crmkit.model.deal import advance, lose, reopen, win
+from crmkit.testing.contract.examples import Member
 
 START = datetime(2025, 5, 1, tzinfo=UTC)
 GYM = Pipeline(
@@ -163,6 +164,29 @@ def test_changes_that_fit_no_whole_together_are_told_as_they_were_kept() -> None
     ]
 
     assert true_at(versions, [], day(3)) == shorter
+
+
+def test_a_customer_who_became_a_member_was_a_customer_before() -> None:
+    cid = Customer(id="cid", kind="person", name="Cid")
+    member = Member(id="cid", kind="person", name="Cid", card="7")
+    married = member.replace(name="Cid Kowalski")
+    versions: list[Version[Customer]] = [
+        Version(cid, "added", 1, said(0)),
+        Version(member, "changed", 2, said(6)),
+        Version(married, "changed", 3, said(3)),
+    ]
+
+    assert true_at(versions, [], day(1)) == cid
+    assert true_at(versions, [], day(3)) == cid.replace(name="Cid Kowalski")
+    assert true_at(versions, [], day(6)) == married
+
+
+@pytest.mark.parametrize("subject", ["Customer", "Member"])
+def test_transitions_concern_a_record_by_any_of_its_classes(subject: str) -> None:
+    member = Member(id="cid", kind="person", name="Cid", owner_id="ann")
+    given_on = Transition(subject=subject, subject_id="cid", field="owner_id", before="bob", after="ann", at=day(9))
+
+    assert true_at([Version(member, "added", 1, said(0))], [given_on], day(1)) == member.replace(owner_id="bob")
 
 
 MOVES = st.lists(st.tuples(st.sampled_from(["advance", "win", "lose", "reopen"]), st.integers(1, 3)), max_size=8)

@@ -100,7 +100,10 @@ class MemoryStore:
     def put(self, record: Record, *, version: int | None = None) -> int:
         """See `Records.put`."""
         with self.transaction():
-            stored = self._live(family(type(record)), record.id, version)
+            stored = self._memory.get(self._rows(type(record)), record.id)
+            if stored is None:
+                raise refusals.not_found(type(record), record.id)
+            _check_live(stored, type(record), version)
             if not isinstance(record, type(stored.record)):
                 raise refusals.another_class(record, type(stored.record))
             self._free(stored.record)
@@ -240,12 +243,8 @@ class MemoryStore:
         self._keep("added", record, None)
 
     def _live(self, cls: type[R], record_id: str, version: int | None = None) -> Stored[R]:
-        """The record that is there and not deleted, at this version where one is given."""
         stored = self.read(cls, record_id)
-        if stored.is_deleted:
-            raise refusals.not_found(cls, record_id)
-        if version is not None and version != stored.version:
-            raise refusals.changed_meanwhile(cls, record_id, version, stored.version)
+        _check_live(stored, cls, version)
         return stored
 
     def _deleted(self, cls: type[R], record_id: str) -> Stored[R]:
@@ -350,6 +349,14 @@ class MemoryStore:
     @property
     def _notes(self) -> object:
         return "notes", self._tenant
+
+
+def _check_live(stored: Stored[Any], cls: type[Record], version: int | None) -> None:
+    """Check that a record is not deleted, and at this version where one is given."""
+    if stored.is_deleted:
+        raise refusals.not_found(cls, stored.record.id)
+    if version is not None and version != stored.version:
+        raise refusals.changed_meanwhile(cls, stored.record.id, version, stored.version)
 
 
 def _name(record: Record) -> str:

@@ -30,7 +30,7 @@ def known_at(versions: Sequence[Version[R]], instant: datetime) -> R | None:
 def true_at(versions: Sequence[Version[R]], transitions: Iterable[Transition], instant: datetime) -> R | None:
     """Return what a record truly was at an instant, inclusive, as far as is known today; None where it was not there.
 
-    A record is there from its `created_at`, or else from the first change, until it is deleted. It has what each change
+    An event is there from its own `at`, another record from its `created_at`, or else from the first change, until it is deleted. It has what each change
     up to then brought, in the order of their `at`; a change without one was always true. The transitions of the record that
     came later take its states back, which also tells the past of what was imported with its history: the state becomes what
     it was `before`, and an instant that a later transition set becomes empty.
@@ -50,13 +50,21 @@ def true_at(versions: Sequence[Version[R]], transitions: Iterable[Transition], i
         return None
     true = sorted((each for each in versions if _since(each.stamp.at) <= instant), key=_truth)
     record = _composed(versions, true)
-    if record is None or instant < _since(record.created_at or versions[0].stamp.at) or _is_deleted(true):
+    if record is None or instant < _beginning(record, versions[0]) or _is_deleted(true):
         return None
-    return _rolled_back(record, [each for each in transitions if _concerns(each, record) and each.at > instant])
+    names = {cls.__name__ for each in versions for cls in type(each.record).__mro__}
+    return _rolled_back(
+        record,
+        (each for each in transitions if each.subject_id == record.id and each.subject in names and each.at > instant),
+    )
 
 
 def _since(instant: datetime | None) -> datetime:
     return _ALWAYS if instant is None else instant
+
+
+def _beginning(record: Record, first: Version[R]) -> datetime:
+    return _since(getattr(record, "at", None) or record.created_at or first.stamp.at)
 
 
 def _truth(version: Version[R]) -> tuple[datetime, int]:
@@ -90,20 +98,25 @@ def _differences(versions: Sequence[Version[R]]) -> dict[int, dict[str, Any]]:
 def _difference(before: Record | None, after: Record | None) -> dict[str, Any]:
     if before is None or after is None:
         return {}
-    values = {each.name: getattr(after, each.name) for each in fields(type(after))}
-    return {name: value for name, value in values.items() if value != getattr(before, name)}
+    had = _values(before)
+    return {name: value for name, value in _values(after).items() if name not in had or had[name] != value}
+
+
+def _values(record: Record) -> dict[str, Any]:
+    return {each.name: getattr(record, each.name) for each in fields(type(record))}
 
 
 def _with(record: R, changes: dict[str, Any], *, otherwise: R) -> R:
-    """The record with changes; the other one where changes told out of order make no whole that the class accepts."""
+    """The record with changes; the other one where changes told out of order make no whole that the class accepts.
+
+    What the class of the record does not have makes it one of the other's class, as when a customer becomes a member.
+    """
     try:
-        return record.replace(**changes)
+        if changes.keys() <= _values(record).keys():
+            return record.replace(**changes)
+        return otherwise.replace(**_values(record) | changes)
     except InvalidRecord:
         return otherwise
-
-
-def _concerns(transition: Transition, record: Record) -> bool:
-    return transition.subject == type(record).__name__ and transition.subject_id == record.id
 
 
 def _rolled_back(record: R, later: Iterable[Transition]) -> R:

@@ -32,13 +32,15 @@ class FairLock:
             turn.acquire()
             self._waiting.append(turn)
         try:
-            if not turn.acquire(timeout=self._wait_seconds):
-                raise StoreBusy(
-                    f"another thread has been inside a transaction for {self._wait_seconds:g} seconds; try again when it is done"
-                )
-        except BaseException:  # neither an interruption nor impatience may leave a turn behind that nobody takes
+            is_ours = turn.acquire(timeout=self._wait_seconds)
+        except BaseException:  # an interruption must not leave a turn behind that nobody takes
             self._give_up(turn)
             raise
+        if not is_ours:
+            self._give_up(turn)
+            raise StoreBusy(
+                f"another thread has been inside a transaction for {self._wait_seconds:g} seconds; try again when it is done"
+            )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -151,6 +151,21 @@ class FamiliesContract(StoreTests):
         store.put(member)
         assert list(store.every(Member)) == [ADA, member]
 
+    def test_a_family_may_be_known_in_part(self) -> None:
+        """Only the class that extends, or only the one that it extends; the other is `InvalidInput`."""
+        for known, unknown in ((ADA, PLAIN), (PLAIN, ADA)):
+            store = self.open_store([type(known)])
+            try:
+                store.add([known])
+                store.put(known.replace(name="x"), version=1)
+                with raises(InvalidInput):
+                    store.put(unknown.replace(id=known.id))
+                with raises(InvalidInput):
+                    store.add([unknown])
+                assert [each.name for each in store.every(type(known))] == ["x"]
+            finally:
+                store.close()
+
     @promise()
     def test_a_class_includes_those_that_extend_it(self, store: Store) -> None:
         """In `every` and `count`; the other way round it does not."""

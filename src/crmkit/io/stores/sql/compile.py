@@ -193,9 +193,9 @@ def _decimal(held: Expression) -> Expression:
 
 
 def _is_written(text: Expression, glob: str, form: str) -> Condition:
-    """The text is a time as we write it. SQLite moves a day that does not exist to the next month, which shows it."""
+    """The text is a time as we write it. Counting on, SQLite moves a day that does not exist to the next month."""
     to_the_second = sa.func.substr(text, sa.literal_column("1"), sa.literal_column("19"))
-    is_real = sa.func.strftime(_constant(form), to_the_second) == to_the_second
+    is_real = sa.func.strftime(_constant(form), to_the_second, _constant("+0 days")) == to_the_second
     return sa.and_(text.bool_op("GLOB")(_constant(glob)), is_real, text >= _constant("0001"))
 
 

@@ -20,10 +20,6 @@ class Database(Protocol):
         """Which SQL it speaks."""
 
     @property
-    def begin(self) -> str:
-        """The statement that begins a unit of work."""
-
-    @property
     def name(self) -> str:
         """How errors call the database."""
 
@@ -36,6 +32,9 @@ class Database(Protocol):
 
     def turn(self) -> AbstractContextManager[None]:
         """Wait for the right to begin a unit of work that writes."""
+
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction that writes."""
 
     def cursor(self, connection: Connection) -> Any:
         """Return a cursor whose rows are plain tuples, whatever the host made of its connection."""

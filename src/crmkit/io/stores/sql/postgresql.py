@@ -33,6 +33,8 @@ _FAULTS = {
     "57P": "the server is shutting down; try again when it is back",
     "25006": "the server is read-only; connect to the one that accepts writes",
 }
+# Said, because a database may have another default, in which nobody sees what others kept while one waited for them.
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _DEADLOCKS = ("40001", "40P01")
 _LOCKED = "55P03"
 _UNIQUE = "23505"
@@ -44,8 +46,6 @@ class Postgresql:
 
     url: str = attrs.field(repr=False)
     dialect: DialectName = attrs.field(default="postgresql", init=False)
-    # Said, because a database may have another default, in which nobody sees what others kept while one waited for them.
-    begin: str = attrs.field(default="BEGIN ISOLATION LEVEL READ COMMITTED", init=False)
     is_shared: bool = attrs.field(default=False, init=False)
     errors: type[Exception] = attrs.field(default=psycopg.Error, init=False)
 
@@ -79,6 +79,10 @@ class Postgresql:
     def turn(self) -> AbstractContextManager[None]:
         """See `Database.turn`."""
         return nullcontext()
+
+    def begin(self, connection: "psycopg.Connection[Any]") -> None:
+        """See `Database.begin`."""
+        connection.execute(_BEGIN)
 
     def cursor(self, connection: "psycopg.Connection[Any]") -> Any:
         """See `Database.cursor`."""

@@ -191,16 +191,22 @@ class Session:
         connection = self._take()
         try:
             try:
-                self._execute(connection, self.database.begin)
+                self._begin(connection)
             except StoreError:
                 if not self.database.is_lost(connection):
                     raise
                 # It was idle while the server went away and came back.
                 connection = self._take_new()
-                self._execute(connection, self.database.begin)
+                self._begin(connection)
             yield connection
         finally:
             self._give_back(connection)
+
+    def _begin(self, connection: Connection) -> None:
+        try:
+            self.database.begin(connection)
+        except self.database.errors as error:
+            raise self._meaning(error) from None
 
     def _read(self, statement: str, parameters: Row) -> list[Row]:
         connection = self._take()

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from random import uniform
 from threading import Lock
+from time import monotonic, sleep
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
@@ -18,7 +20,9 @@ from crmkit.io.stores.sql.tables import Insert
 from crmkit.io.stores.turns import FairLock
 from crmkit.model.shape import is_storable_decimal
 
-WAIT_SECONDS = 5.0
+# IMMEDIATE, because a transaction that begins by reading cannot wait for its turn to write.
+_BEGIN = "BEGIN IMMEDIATE"
+_LONGEST_PAUSE_SECONDS = 0.002
 # WAL with FULL was measured to lose nothing at a power cut, while NORMAL loses commits that were acknowledged.
 _SETTINGS = (
     "PRAGMA journal_mode = WAL",
@@ -31,6 +35,7 @@ _FAULTS = {
     "SQLITE_NOTADB": "this is not a SQLite database; give the path of a crmkit store, or of a file that does not exist yet",
     "SQLITE_CANTOPEN": "the file cannot be opened; check that its path is a file in a folder where you may write",
     "SQLITE_READONLY": "the file or its folder is read-only; a store needs write permission for both",
+    "SQLITE_IOERR": "the disk reports an error; nothing of this unit of work was kept",
     "SQLITE_CORRUPT": "the file is damaged; restore it from a backup",
     "SQLITE_FULL": "the disk is full; nothing of this unit of work was kept",
     "SQLITE_TOOBIG": "a value is too large for SQLite; nothing of this unit of work was kept",
@@ -44,11 +49,10 @@ class Sqlite:
     """A SQLite database: a file, or memory for None."""
 
     path: Path | None
+    wait_seconds: float = 5.0
     name: str = attrs.field(init=False)
     _turn: FairLock = attrs.field(init=False, repr=False)
     dialect: DialectName = attrs.field(default="sqlite", init=False)
-    # IMMEDIATE, because a transaction that begins by reading cannot wait for its turn to write.
-    begin: str = attrs.field(default="BEGIN IMMEDIATE", init=False)
     errors: type[Exception] = attrs.field(default=sqlite3.Error, init=False)
 
     @name.default
@@ -59,9 +63,9 @@ class Sqlite:
     def _turn_of_file(self) -> FairLock:
         """One lock for each file in the whole process: SQLite's own waiting is polling, in which some starve."""
         if self.path is None:
-            return FairLock(WAIT_SECONDS)
+            return FairLock(self.wait_seconds)
         with _TURNS_GATE:
-            return _TURNS.setdefault(str(self.path.resolve()), FairLock(WAIT_SECONDS))
+            return _TURNS.setdefault(str(self.path.resolve()), FairLock(self.wait_seconds))
 
     @classmethod
     def at(cls, path: Path | None, *, create: bool) -> Self:
@@ -82,7 +86,9 @@ class Sqlite:
         if self.path is not None:
             check_local(self.path)
         try:
-            connection = sqlite3.connect(self.name, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(
+                self.name, timeout=self.wait_seconds, isolation_level=None, check_same_thread=False
+            )
         except sqlite3.Error as error:
             raise self.explained(error) from None
         try:
@@ -97,6 +103,16 @@ class Sqlite:
     def turn(self) -> AbstractContextManager[None]:
         """See `Database.turn`."""
         return self._turn
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """See `Database.begin`. SQLite itself looks again after longer and longer pauses, in which a process starves beside busy ones."""
+        end = monotonic() + self.wait_seconds
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            while not _has_begun(connection, is_last_try=monotonic() >= end):
+                sleep(uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - chance, not a secret
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {self.wait_seconds * 1000:.0f}")
 
     def cursor(self, connection: sqlite3.Connection) -> sqlite3.Cursor:
         """See `Database.cursor`."""
@@ -137,7 +153,7 @@ class Sqlite:
         if connection.isolation_level is None or getattr(connection, "autocommit", None) is True:
             raise InvalidInput("the connection is in no transaction that could be joined; begin one first")
         # As the driver itself does before the first statement that writes; the host commits it.
-        connection.execute(self.begin)
+        connection.execute(_BEGIN)
 
     def is_taken(self, error: Exception) -> bool:
         """See `Database.is_taken`."""
@@ -151,10 +167,22 @@ class Sqlite:
         code = getattr(error, "sqlite_errorname", "") or type(error).__name__
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return StoreBusy(
-                f"{self.name}: another program has kept the file locked for {WAIT_SECONDS:.0f} seconds; try again when it is done"
+                f"{self.name}: another program has kept the file locked for {self.wait_seconds:g} seconds; try again when it is done"
             )
+        if any(words in str(error) for words in ("no such table", "no such column", "has no column")):
+            return StoreError(f"{self.name}: a table or column is missing; crmkit schema verify URL says which")
         meaning = next((text for prefix, text in _FAULTS.items() if code.startswith(prefix)), f"SQLite reports {code}")
         return StoreError(f"{self.name}: {meaning}")
+
+
+def _has_begun(connection: sqlite3.Connection, *, is_last_try: bool) -> bool:
+    try:
+        connection.execute(_BEGIN)
+    except sqlite3.OperationalError as error:
+        if is_last_try or not error.sqlite_errorname.startswith("SQLITE_BUSY"):
+            raise
+        return False
+    return True
 
 
 def add_functions(connection: sqlite3.Connection) -> None:

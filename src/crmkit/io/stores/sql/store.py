@@ -271,7 +271,9 @@ class SqlStore:
             cls = type(before.record)
             actual = self._find(self._table(cls), cls, before.record.id).version
             raise refusals.changed_meanwhile(cls, before.record.id, before.version, actual)
-        self._see(before.record, before.version + 1)
+        unit = self._session.unit
+        assert unit is not None
+        unit.seen[(self._table(type(before.record)).base, before.record.id)] = before.version + 1
 
     def _log(self, kind: ChangeKind, record: Record, version: int, before: Record | None) -> int:
         image = None if before is None else image_of(before)
@@ -311,22 +313,16 @@ class SqlStore:
     def _find(self, table: FamilyTable, cls: type[Record], record_id: str) -> _Row:
         unit = self._session.unit
         statement = table.select_locked if unit is not None and unit.is_locking else table.select
-        rows = self._session.rows(statement, (self._tenant, record_id))
+        rows = self._session.rows(statement, (self._tenant, record_id)) if _can_be_stored(record_id) else []
         if rows:
             type_name, version, added, deleted, *data = rows[0]
             codec = table.codec(type_name)
             if issubclass(codec.cls, cls):
-                self._see_id(table, record_id, version)
+                if unit is not None:
+                    # The first that was seen: what is written rests on it, however often it is read again.
+                    unit.seen.setdefault((table.base, record_id), version)
                 return _Row(codec.decode(data), version, added, deleted)
         raise refusals.not_found(cls, record_id)
-
-    def _see(self, record: Record, version: int) -> None:
-        self._see_id(self._table(type(record)), record.id, version)
-
-    def _see_id(self, table: FamilyTable, record_id: str, version: int) -> None:
-        unit = self._session.unit
-        if unit is not None:
-            unit.seen[(table.base, record_id)] = version
 
     def _clash(self, chunk: Sequence[Record]) -> Conflict:
         """Say which of some records could not be added; asked when their unit of work is undone."""
@@ -365,3 +361,8 @@ class SqlStore:
         if table is None:
             raise unknown_class(cls, self._classes)
         return table
+
+
+def _can_be_stored(record_id: str) -> bool:
+    """Whether an id is text that records accept; a driver would fail on any other."""
+    return record_id.isprintable() or ("\x00" not in record_id and record_id.encode(errors="replace").decode() == record_id)
