@@ -1,22 +1,97 @@
-"""What engines say differently: civil days and periods in a time zone, as whole numbers."""
+"""What engines say differently: instants, which become whole numbers here. Everything behind the door is numbers, words and counts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 import narwhals as nw
 
-from crmkit.stats.periods import Every
+from crmkit.errors import InvalidInput
+from crmkit.stats.periods import UNIX_EPOCH, Every
+
+MICROSECONDS_A_DAY = 86_400_000_000
+_WEEKS_BACK = 7 * 1_000_000
+"""Added before a division, because engines disagree about dividing negative numbers."""
 
 
-def civil_day(at: nw.Expr, tz: str) -> nw.Expr:
-    """Return the number of the civil day in `tz` on which an instant lies, counted from 1970-01-01."""
-    return at.dt.convert_time_zone(tz).dt.date().cast(nw.Int32).cast(nw.Int64)
+def moment(instant: datetime) -> int:
+    """Return an instant as behind the door: microseconds since 1970.
+
+    >>> moment(datetime(1970, 1, 2, tzinfo=UTC)) == MICROSECONDS_A_DAY
+    True
+    """
+    since = instant - UNIX_EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def period_index(at: nw.Expr, every: Every, tz: str) -> nw.Expr:
-    """Return the index of the civil period in `tz` on which an instant lies; see `crmkit.stats.periods.index_of`."""
-    day = civil_day(at, tz)
+def day_of(column: str) -> nw.Expr:
+    """Return the civil day of an instant column, as days since 1970-01-01."""
+    return nw.col(_day(column))
+
+
+def period_of(column: str, every: Every) -> nw.Expr:
+    """Return the index of the civil period that an instant column lies in; see `crmkit.stats.periods.index_of`."""
     if every == "day":
-        return day
+        return day_of(column)
     if every == "week":
-        return (day + 3) // 7
-    local = at.dt.convert_time_zone(tz).dt
-    month = local.year().cast(nw.Int64) * 12 + local.month().cast(nw.Int64) - 1
-    return month // {"month": 1, "quarter": 3, "year": 12}[every]
+        return (day_of(column) + 3 + _WEEKS_BACK) // 7 - _WEEKS_BACK // 7
+    return nw.col(_month(column)) // {"month": 1, "quarter": 3, "year": 12}[every]
+
+
+def beside(column: str) -> list[str]:
+    """Return the columns that stand beside an instant column, for who aggregates it."""
+    return [_day(column), _month(column)]
+
+
+def through_the_door(rows: nw.LazyFrame[Any], instants: Sequence[str], tz: str) -> nw.LazyFrame[Any]:
+    """Return rows whose instants are microseconds since 1970, with the civil day and month in `tz` of each beside it.
+
+    A lazy engine computes of these what is asked for. Raises `InvalidInput` for an engine that nobody has tried.
+    """
+    if not instants:
+        return rows
+    engine = str(rows.implementation).lower().rpartition(".")[2]
+    if engine not in _ENGINES:
+        raise InvalidInput(f"data in {engine} is not counted where it is; give {', '.join(_ENGINES)}, pandas, Arrow or records")
+    return _ENGINES[engine](rows, instants, tz)
+
+
+def _day(column: str) -> str:
+    return f"civil day of {column}"
+
+
+def _month(column: str) -> str:
+    return f"civil month of {column}"
+
+
+def _polars(rows: nw.LazyFrame[Any], instants: Sequence[str], tz: str) -> nw.LazyFrame[Any]:
+    expressions = {}
+    for column in instants:
+        at = nw.col(column)
+        local = at.dt.convert_time_zone(tz).dt
+        expressions[column] = at.dt.timestamp("us")
+        expressions[_day(column)] = local.date().cast(nw.Int32).cast(nw.Int64)
+        expressions[_month(column)] = local.year().cast(nw.Int64) * 12 + local.month().cast(nw.Int64) - 1
+    return rows.with_columns(**expressions)
+
+
+def _duckdb(rows: nw.LazyFrame[Any], instants: Sequence[str], tz: str) -> nw.LazyFrame[Any]:
+    others = [_quoted(column) for column in rows.collect_schema().names() if column not in instants]
+    for column in instants:
+        at, local = _quoted(column), f"timezone('{tz}', {_quoted(column)})"
+        others += [
+            f"epoch_us({at}) AS {at}",
+            f"CAST(date_diff('day', DATE '1970-01-01', CAST({local} AS DATE)) AS BIGINT) AS {_quoted(_day(column))}",
+            f"CAST(year({local}) * 12 + month({local}) - 1 AS BIGINT) AS {_quoted(_month(column))}",
+        ]
+    return nw.from_native(rows.to_native().project(", ".join(others)))
+
+
+def _quoted(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+_ENGINES: Mapping[str, Callable[[nw.LazyFrame[Any], Sequence[str], str], nw.LazyFrame[Any]]] = {
+    "polars": _polars,
+    "duckdb": _duckdb,
+}

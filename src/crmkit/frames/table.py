@@ -10,8 +10,11 @@ from narwhals.exceptions import DuplicateError
 
 from crmkit.errors import InvalidInput, choices
 from crmkit.frames.convert import from_records
-from crmkit.frames.schema import MONEY_DECIMALS, schema
+from crmkit.frames.door import through_the_door
+from crmkit.frames.filtering import as_expression, filter_columns
+from crmkit.frames.schema import INSTANT, MONEY_DECIMALS, schema
 from crmkit.model.records import Record
+from crmkit.rules import EVERYTHING, Rule
 
 MONEY_UNITS = 10**MONEY_DECIMALS
 """Money is summed in whole ten-thousandths of a currency, so that a sum is exact in any order."""
@@ -21,12 +24,42 @@ MONEY_UNITS = 10**MONEY_DECIMALS
 class Table:
     """A lazy table and the published columns that it has.
 
-    Instants are in UTC to the microsecond, identifiers are text, money is a whole number of ten-thousandths, NaN is null. The
-    columns to group by stand beside them as the caller has them, under the names of `group_columns`.
+    Instants are microseconds since 1970, with `crmkit.frames.door.day_of` and `period_of` for the civil day and period of each;
+    identifiers are text, money is a whole number of ten-thousandths, NaN is null. The columns to group by stand beside them
+    as the caller has them, under the names of `group_columns`.
     """
 
     rows: nw.LazyFrame[Any]
     columns: frozenset[str]
+
+
+@attrs.define(eq=False)
+class Shared:
+    """Data that several functions read: each of its columns is converted once."""
+
+    data: Any
+    _converted: dict[str, pl.Series] = attrs.field(factory=dict)
+    _records: list[Any] | None = None
+
+    def records(self) -> list[Any]:
+        """Return the records, which may come from where they can be taken only once."""
+        if self._records is None:
+            self._records = list(self.data)
+        return self._records
+
+    def missing(self, columns: Iterable[str]) -> list[str]:
+        """Return those of some columns that nobody has converted yet."""
+        return [column for column in columns if column not in self._converted]
+
+    def with_converted(self, frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+        """Keep the columns of a frame, and return some of all that are kept."""
+        self._converted |= {column.name: column for column in frame}
+        return pl.DataFrame([self._converted[column] for column in columns])
+
+
+def shared(data: Any) -> Shared:
+    """Return data so that opening it several times converts each of its columns once."""
+    return data if isinstance(data, Shared) else Shared(data)
 
 
 def open_table(
@@ -37,17 +70,22 @@ def open_table(
     uses: Sequence[str] = (),
     by: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
+    tz: str = "UTC",
+    where: Rule = EVERYTHING,
 ) -> Table:
-    """Return the columns of `data` that a function needs, uses where present, and groups by.
+    """Return the columns of `data` that a function needs, uses where present, and groups by; the rows for which a rule holds.
 
-    `data` is an iterable of records, a Polars DataFrame or LazyFrame, a pandas DataFrame or an Arrow table. `columns` maps
-    published names to the caller's. Raises `InvalidInput` for a missing column, a naive timestamp or a wrong type.
+    `data` is an iterable of records, a Polars DataFrame or LazyFrame, a pandas DataFrame, an Arrow table or a DuckDB relation, which
+    is counted where it is. `columns` maps published names to the caller's. Civil days and periods are those of `tz`. Raises
+    `InvalidInput` for a missing column, a naive timestamp, a wrong type, or a rule that does not fit.
     """
     renamed = {} if columns is None else columns
     if not isinstance(renamed, Mapping):
         raise InvalidInput(
             f"columns={columns!r} is no mapping; give columns={{'closed_at': 'the name that the data has'}}"
         )
+    asked = filter_columns(where, cls)
+    needs = [*needs, *(column for column in asked if column not in needs)]
     name = cls.__name__
     sources = {column: renamed.get(column, column) for column in (*needs, *uses, *by)}
     published = schema(cls)
@@ -63,7 +101,9 @@ def open_table(
     groups = [
         _group(sources[column], present, name).alias(group) for column, group in zip(by, group_columns(by), strict=True)
     ]
-    return Table(frame.select(*expressions, *groups), frozenset(found))
+    instants = [column for column in found if published[column] == INSTANT]
+    rows = through_the_door(frame.select(*expressions, *groups), instants, tz)
+    return Table(rows if where == EVERYTHING else rows.filter(as_expression(where, cls)), frozenset(found))
 
 
 def group_columns(by: Sequence[str]) -> list[str]:
@@ -85,27 +125,34 @@ def _group(source: str, present: nw.Schema, name: str) -> nw.Expr:
 def _lazy(
     data: Any, cls: type[Record], columns: Mapping[str, pl.DataType | None]
 ) -> tuple[nw.LazyFrame[Any], list[str]]:
-    """The data as a lazy Polars frame with at least those of the columns that it has, and the names of all it has."""
+    """The data as a lazy frame with at least those of the columns that it has, and the names of all it has."""
+    held = shared(data)
     try:
-        frame = nw.from_native(data, pass_through=True)
+        frame = nw.from_native(held.data, pass_through=True)
     except DuplicateError as error:
         raise InvalidInput(f"the {cls.__name__} data has two columns of one name: {error}") from None
-    if isinstance(frame, nw.LazyFrame) and frame.implementation.is_polars():
+    if isinstance(frame, nw.LazyFrame):
         return frame, frame.collect_schema().names()
     if isinstance(frame, nw.DataFrame):
+        present: list[str] = frame.columns
+        missing = held.missing(column for column in columns if column in present)
         # Polars counts faster than the frames that are converted, and only the columns in use are converted.
-        wanted = frame.select([column for column in frame.columns if column in columns]).to_polars()
+        wanted = frame.select(missing).to_polars()
         if frame.implementation.is_pandas_like():
             wanted = _as_pandas_means(wanted, columns)
-        return nw.from_native(wanted.lazy()), frame.columns
-    if isinstance(frame, Iterable) and not isinstance(frame, str | bytes | Mapping):
-        rows = list(frame)
-        shared = type(rows[0]) if rows and all(type(row) is type(rows[0]) for row in rows) else cls
-        kind = shared if issubclass(shared, cls) else cls  # a vertical's own class has columns of its own
-        return nw.from_native(from_records(rows, kind, list(columns)).lazy()), list(schema(kind))
-    raise InvalidInput(
-        f"{type(data).__name__} is no {cls.__name__} data; give records of {cls.__name__}, or a Polars, pandas or Arrow table"
-    )
+    elif isinstance(frame, Iterable) and not isinstance(frame, str | bytes | Mapping):
+        rows = held.records()
+        shared_ = type(rows[0]) if rows and all(type(row) is type(rows[0]) for row in rows) else cls
+        kind = shared_ if issubclass(shared_, cls) else cls  # a vertical's own class has columns of its own
+        present = list(schema(kind))
+        wanted = from_records(rows, kind, held.missing(column for column in columns if column in present))
+    else:
+        raise InvalidInput(
+            f"{type(held.data).__name__} is no {cls.__name__} data; give records of {cls.__name__}, or a Polars, pandas, Arrow "
+            "or DuckDB table"
+        )
+    found = held.with_converted(wanted, [column for column in columns if column in present])
+    return nw.from_native(found.lazy()), present
 
 
 def _as_pandas_means(frame: pl.DataFrame, published: Mapping[str, pl.DataType | None]) -> pl.DataFrame:
@@ -155,7 +202,7 @@ def _instant(value: nw.Expr, found: nw.dtypes.DType, where: str) -> nw.Expr:
         raise _wrong_type(where, found, "timestamps with a time zone")
     if found.time_zone is None:
         raise _wrong_type(where, f"{found} without a time zone", "timestamps with a time zone, such as UTC")
-    return value.dt.convert_time_zone("UTC").cast(nw.Datetime("us", "UTC"))
+    return value
 
 
 def _money(value: nw.Expr, found: nw.dtypes.DType, where: str) -> nw.Expr:

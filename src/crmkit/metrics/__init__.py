@@ -13,12 +13,13 @@ All take the same arguments where they make sense:
 - `columns`: published column names mapped to the names that the data has.
 """
 
-from crmkit.metrics.deals import SALES_CYCLE, WIN_RATE, sales_cycle, win_rate
+from crmkit.metrics.asking import compute, kpi, registered
+from crmkit.metrics.deals import sales_cycle, win_rate
 from crmkit.metrics.definition import Definition
-from crmkit.metrics.opinions import NPS, nps
-from crmkit.metrics.orders import AVERAGE_ORDER_VALUE, average_order_value
+from crmkit.metrics.opinions import nps
+from crmkit.metrics.orders import average_order_value
 from crmkit.metrics.result import Measure, MetricResult
-from crmkit.metrics.service import FIRST_CONTACT_RESOLUTION, first_contact_resolution
+from crmkit.metrics.service import first_contact_resolution
 
 __all__ = [
     "Definition",
@@ -26,7 +27,9 @@ __all__ = [
     "MetricResult",
     "average_order_value",
     "catalogue",
+    "compute",
     "first_contact_resolution",
+    "kpi",
     "nps",
     "sales_cycle",
     "win_rate",
@@ -39,4 +42,4 @@ def catalogue() -> tuple[Definition, ...]:
     >>> [definition.name for definition in catalogue()][:2]
     ['win_rate', 'sales_cycle']
     """
-    return (WIN_RATE, SALES_CYCLE, AVERAGE_ORDER_VALUE, NPS, FIRST_CONTACT_RESOLUTION)
+    return tuple(function.definition for function in registered().values())  # type: ignore[attr-defined]

@@ -1,20 +1,19 @@
 """Deals: how many are won, and how long that takes."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Unpack
 
 import narwhals as nw
 
-from crmkit.frames.door import civil_day
-from crmkit.frames.table import MONEY_UNITS, Table, open_table
-from crmkit.frames.tally import Counts, Sums, Tally
+from crmkit.frames.door import day_of
+from crmkit.frames.table import MONEY_UNITS, Table
+from crmkit.frames.tally import Counts, Question, Sums, Tally
+from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.money import UNPRICED, currency_bucket, one_currency
-from crmkit.metrics.result import MetricResult
-from crmkit.metrics.scope import Moment, Scope, all_sums, check_outcomes, make_scope, result, rows, unknown
+from crmkit.metrics.finishing import durations, share
+from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, unknown
 from crmkit.model.deal import Deal
-from crmkit.stats import intervals
-from crmkit.stats.histogram import Histogram
 
 _CATEGORIES = ("open", "won", "lost")
 _OPEN = "open"
@@ -28,6 +27,7 @@ WIN_RATE = Definition(
     formula="won / (won + lost)",
     unit="share",
     inputs=("deals",),
+    key="deal",
     methods={
         "closed": "won / (won + lost), each deal counted in the period of its close date",
         "created": "won / all deals, each counted in the period of its creation; young periods still hold open deals",
@@ -37,19 +37,13 @@ WIN_RATE = Definition(
 )
 
 
+@kpi(WIN_RATE)
 def win_rate(
     deals: Any,
     *,
-    as_of: Moment,
-    start: Moment | None = None,
-    end: Moment | None = None,
-    every: str | None = None,
-    by: str | Sequence[str] | None = None,
-    tz: str = "UTC",
     method: str = "closed",
-    ci: float | None = 0.95,
-    columns: Mapping[str, str] | None = None,
-) -> MetricResult:
+    **asked: Unpack[Asked],
+) -> Steps:
     """Return the share of closed deals that was won.
 
     The default counts won / (won + lost) by close date. Vendors also divide by all deals created (`method="created"`) or weigh
@@ -60,7 +54,7 @@ def win_rate(
             "created" needs `created_at`, "amount" needs `amount` and reads `currency`.
         method: "closed", "created" or "amount".
         ci: confidence of the interval by Wilson; None for none. Amounts have no interval.
-        as_of, start, end, every, by, tz, columns: as for every KPI, see `crmkit.metrics`.
+        asked: as for every KPI, see `crmkit.metrics`.
 
     Returns:
         Measures in shares from 0 to 1; numerator won, denominator won and lost ("created": all). No value, with a reason, where
@@ -75,15 +69,27 @@ def win_rate(
     >>> win_rate(deals, as_of=date(2025, 5, 31)).value
     0.6666666666666666
     """
-    scope = make_scope(WIN_RATE, as_of=as_of, start=start, end=end, every=every, by=by, tz=tz, method=method, ci=ci)
+    scope = make_scope(WIN_RATE, method, asked)
+    counted = _CATEGORIES if method == "created" else ("won", "lost")
     if method == "created":
-        found = _tally_created(scope, deals, columns)
-        return result(scope, found, _CATEGORIES, lambda counts: _share_won(counts, ci, _CATEGORIES, "created"))
+        question = _created(scope, deals)
+    elif method == "amount":
+        question = closed_amounts(scope, deals)
+    else:
+        table = scope.open(deals, Deal, needs=("category", "closed_at"), uses=("created_at", "id"))
+        question = _closed(scope, table)
+    (found,) = yield [question]
+    check_outcomes(found, "category", _CATEGORIES)
     if method == "amount":
-        return result(scope, tally_amounts(scope, deals, columns), ("won", "lost"), _amount_won)
-    table = open_table(deals, Deal, needs=("category", "closed_at"), uses=("created_at",), by=scope.by, columns=columns)
-    found = _tally_closed(scope, table)
-    return result(scope, found, ("won", "lost"), lambda counts: _share_won(counts, ci, ("won", "lost"), "closed"))
+        return result(scope, found, counted, _amount_won, numerator=["won"])
+    nothing = "no deal was created" if method == "created" else "no deal was closed"
+    return result(
+        scope,
+        found,
+        counted,
+        lambda counts: share(counts, ["won"], counted, ci=scope.ci, nothing=nothing),
+        numerator=["won"],
+    )
 
 
 SALES_CYCLE = Definition(
@@ -93,6 +99,7 @@ SALES_CYCLE = Definition(
     formula="median of (close day - creation day)",
     unit="days",
     inputs=("deals",),
+    key="deal",
     methods={
         "won": "won deals, counted in the period of their close date",
         "lost": "lost deals, counted in the period of their close date",
@@ -102,19 +109,13 @@ SALES_CYCLE = Definition(
 )
 
 
+@kpi(SALES_CYCLE)
 def sales_cycle(
     deals: Any,
     *,
-    as_of: Moment,
-    start: Moment | None = None,
-    end: Moment | None = None,
-    every: str | None = None,
-    by: str | Sequence[str] | None = None,
-    tz: str = "UTC",
     method: str = "won",
-    ci: float | None = 0.95,
-    columns: Mapping[str, str] | None = None,
-) -> MetricResult:
+    **asked: Unpack[Asked],
+) -> Steps:
     """Return the median number of civil days from the creation of a deal to its close.
 
     Days are counted on the calendar of `tz`, so a deal created and closed on one day took 0 days whatever the hours. A reopened
@@ -125,7 +126,7 @@ def sales_cycle(
         deals: records, or a Polars, pandas or Arrow table with `category`, `created_at` and `closed_at`.
         method: "won", "lost" or "closed" deals.
         ci: confidence of the interval of the median, from order statistics; None for none.
-        as_of, start, end, every, by, tz, columns: as for every KPI, see `crmkit.metrics`.
+        asked: as for every KPI, see `crmkit.metrics`.
 
     Returns:
         Measures in days: the median as value, all days as numerator, deals as denominator, and `details` with the mean and the
@@ -143,36 +144,37 @@ def sales_cycle(
     >>> cycle.value, cycle.details["mean"]
     (8.0, 9.666666666666666)
     """
-    scope = make_scope(SALES_CYCLE, as_of=as_of, start=start, end=end, every=every, by=by, tz=tz, method=method, ci=ci)
-    table = open_table(deals, Deal, needs=("category", "created_at", "closed_at"), by=scope.by, columns=columns)
-    days = civil_day(nw.col("closed_at"), tz) - civil_day(nw.col("created_at"), tz)
-    found = _tally_closed(
-        scope,
-        table,
-        bucket=days,
-        unusable=((nw.col("created_at").is_null(), "no creation date"), (days < 0, "closed before it was created")),
-    )
+    scope = make_scope(SALES_CYCLE, method, asked)
+    table = scope.open(deals, Deal, needs=("category", "created_at", "closed_at"), uses=("id",))
+    days = day_of("closed_at") - day_of("created_at")
+    unusable = ((nw.col("created_at").is_null(), "no creation date"), (days < 0, "closed before it was created"))
+    (found,) = yield [_closed(scope, table, bucket=days, unusable=unusable)]
+    check_outcomes(found, "category", _CATEGORIES)
     counted = ("won", "lost") if method == "closed" else (method,)
     return result(
-        scope, _without(found, {"won", "lost"} - set(counted)), counted, lambda counts: _durations(counts, counted, ci)
+        scope,
+        _without(found, {"won", "lost"} - set(counted)),
+        counted,
+        lambda counts: durations(counts, counted, unit="days", ci=scope.ci, nothing="no deal was closed"),
     )
 
 
-def _tally_closed(
+def _closed(
     scope: Scope,
     table: Table,
     *,
     bucket: nw.Expr | None = None,
     amount: nw.Expr | None = None,
+    squares: bool = False,
     unusable: Sequence[tuple[nw.Expr, str]] = (),
-) -> Tally:
+) -> Question:
     """Count deals by outcome in the period of their close date; what is closed after `as_of` is open."""
     category, closed_at = nw.col("category"), nw.col("closed_at")
     closed = category.is_in(["won", "lost"])
     outcome = (
         nw.when(closed & closed_at.is_null())
         .then(nw.lit(_UNDATED))
-        .when(closed & (closed_at > scope.as_of))
+        .when(closed & (closed_at > scope.now))
         .then(nw.lit(_OPEN))
         .when(category.is_null())
         .then(nw.lit(_UNCATEGORISED))
@@ -181,22 +183,22 @@ def _tally_closed(
         outcome = outcome.when(closed & condition).then(nw.lit(reason))
     known = table.rows
     if "created_at" in table.columns:
-        known = known.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.as_of))
-    found = scope.tally(
+        known = known.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.now))
+    return scope.question(
         known,
-        at=nw.when(closed & (closed_at <= scope.as_of)).then(closed_at),
+        at="closed_at",
+        dated=closed & (closed_at <= scope.now),
         outcome=outcome.when(category.is_in(_CATEGORIES)).then(category).otherwise(unknown("category")),
         bucket=bucket,
         amount=amount,
+        squares=squares,
     )
-    check_outcomes(found, "category", _CATEGORIES)
-    return found
 
 
-def _tally_created(scope: Scope, deals: Any, columns: Mapping[str, str] | None) -> Tally:
-    table = open_table(deals, Deal, needs=("category", "created_at", "closed_at"), by=scope.by, columns=columns)
+def _created(scope: Scope, deals: Any) -> Question:
+    table = scope.open(deals, Deal, needs=("category", "created_at", "closed_at"), uses=("id",))
     category = nw.col("category")
-    later = category.is_in(["won", "lost"]) & (nw.col("closed_at") > scope.as_of)
+    later = category.is_in(["won", "lost"]) & (nw.col("closed_at") > scope.now)
     outcome = (
         nw.when(nw.col("created_at").is_null())
         .then(nw.lit("no creation date"))
@@ -208,44 +210,22 @@ def _tally_created(scope: Scope, deals: Any, columns: Mapping[str, str] | None) 
         .then(category)
         .otherwise(unknown("category"))
     )
-    found = scope.tally(table.rows, at=nw.col("created_at"), outcome=outcome)
-    check_outcomes(found, "category", _CATEGORIES)
-    return found
+    return scope.question(table.rows, at="created_at", outcome=outcome)
 
 
-def tally_amounts(scope: Scope, deals: Any, columns: Mapping[str, str] | None) -> Tally:
+def closed_amounts(scope: Scope, deals: Any, *, squares: bool = False) -> Question:
     """Sum the amounts of deals by outcome and currency in the period of their close date."""
-    table = open_table(
-        deals,
-        Deal,
-        needs=("category", "closed_at", "amount"),
-        uses=("created_at", "currency"),
-        by=scope.by,
-        columns=columns,
-    )
+    needs = ("category", "closed_at", "amount")
+    table = scope.open(deals, Deal, needs=needs, uses=("created_at", "currency", "id"))
     unpriced = (nw.col("amount").is_null(), UNPRICED)
-    return _tally_closed(scope, table, bucket=currency_bucket(table), amount=nw.col("amount"), unusable=[unpriced])
+    bucket = currency_bucket(table)
+    return _closed(scope, table, bucket=bucket, amount=nw.col("amount"), squares=squares, unusable=[unpriced])
 
 
 def _without(found: Tally, outcomes: set[str]) -> Tally:
     return {
         key: {outcome: buckets for outcome, buckets in counts.items() if outcome not in outcomes}
         for key, counts in found.items()
-    }
-
-
-def _share_won(counts: Counts, ci: float | None, counted: Sequence[str], what: str) -> dict[str, Any]:
-    won, n = rows(counts.get("won")), sum(rows(counts.get(outcome)) for outcome in counted)
-    low, high = (ci and intervals.proportion(won, n, ci)) or (None, None)
-    return {
-        "value": won / n if n else None,
-        "unit": "share",
-        "numerator": won,
-        "denominator": n,
-        "n": n,
-        "low": low,
-        "high": high,
-        "reason": None if n else f"no deal was {what}",
     }
 
 
@@ -264,23 +244,4 @@ def _amount_won(counts: Counts) -> dict[str, Any]:
         "n": both.n,
         "reason": None if both.total else "no amount was closed",
         "warnings": warnings if both.n else (),
-    }
-
-
-def _durations(counts: Counts, counted: Sequence[str], ci: float | None) -> dict[str, Any]:
-    histogram = Histogram({})
-    for outcome in counted:
-        histogram += Histogram({days: sums.n for days, sums in counts.get(outcome, {}).items()})
-    mean, p90 = histogram.mean(), histogram.quantile(0.9)
-    low, high = (ci and histogram.median_interval(ci)) or (None, None)
-    return {
-        "value": histogram.quantile(0.5),
-        "unit": "days",
-        "numerator": histogram.total,
-        "denominator": histogram.n,
-        "n": histogram.n,
-        "low": low,
-        "high": high,
-        "reason": None if histogram.n else "no deal was closed",
-        "details": {} if mean is None or p90 is None else {"mean": mean, "p90": p90},
     }

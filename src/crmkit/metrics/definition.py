@@ -5,7 +5,7 @@ from typing import Literal
 
 import attrs
 
-Unit = Literal["share", "points", "days", "money"]
+Unit = Literal["share", "points", "days", "minutes", "money", "count", "score"]
 
 
 @attrs.frozen(kw_only=True)
@@ -13,7 +13,7 @@ class Definition:
     """A KPI's name, title, plain-language definition, formula and unit.
 
     `methods` maps each accepted `method=` to what it does; the first one is the default. `inputs` are the tables that it reads,
-    and `other_inputs` those of a method that reads others.
+    and `other_inputs` those of a method that reads others. Results of parts of the data that share no `key` add up.
     """
 
     name: str
@@ -22,6 +22,7 @@ class Definition:
     formula: str
     unit: Unit
     inputs: tuple[str, ...]
+    key: str
     methods: Mapping[str, str]
     sources: tuple[str, ...] = ()
     other_inputs: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)

@@ -1,17 +1,16 @@
 """Opinions: what customers say in surveys."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import narwhals as nw
 
 from crmkit.errors import InvalidInput
-from crmkit.frames.door import period_index
-from crmkit.frames.table import Table, group_columns, open_table
-from crmkit.frames.tally import Counts, Tally
+from crmkit.frames.door import period_of
+from crmkit.frames.table import Table, group_columns
+from crmkit.frames.tally import Counts, Question
+from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
-from crmkit.metrics.result import MetricResult
-from crmkit.metrics.scope import Moment, Scope, make_scope, result, rows
+from crmkit.metrics.scope import Asked, Scope, make_scope, result, rows
 from crmkit.model.survey import SurveyResponse
 from crmkit.stats import intervals
 
@@ -27,6 +26,7 @@ NPS = Definition(
     formula="100 * (promoters - detractors) / answers",
     unit="points",
     inputs=("survey_responses",),
+    key="customer",
     methods={
         "latest": "the latest answer of each customer in the period; answers without a customer all count",
         "all": "every answer",
@@ -35,19 +35,13 @@ NPS = Definition(
 )
 
 
+@kpi(NPS)
 def nps(
     responses: Any,
     *,
-    as_of: Moment,
-    start: Moment | None = None,
-    end: Moment | None = None,
-    every: str | None = None,
-    by: str | Sequence[str] | None = None,
-    tz: str = "UTC",
     method: str = "latest",
-    ci: float | None = 0.95,
-    columns: Mapping[str, str] | None = None,
-) -> MetricResult:
+    **asked: Unpack[Asked],
+) -> Steps:
     """Return the net promoter score in points from -100 to 100.
 
     Args:
@@ -55,7 +49,7 @@ def nps(
             unanswered) and `responded_at`; "latest" needs `customer_id`. Where there is a column `kind`, only "nps" counts, and `scale_low` and `scale_high` must be 0 and 10.
         method: "latest" or "all" answers of a customer. Of several at the same instant the lowest score counts.
         ci: confidence of the interval, in closed form; None for none.
-        as_of, start, end, every, by, tz, columns: as for every KPI, see `crmkit.metrics`.
+        asked: as for every KPI, see `crmkit.metrics`.
 
     Returns:
         Measures in points, not rounded; numerator promoters less detractors, denominator answers, `details` with the
@@ -71,27 +65,27 @@ def nps(
     >>> nps(answers, as_of=date(2025, 5, 31)).value
     33.333333333333336
     """
-    scope = make_scope(NPS, as_of=as_of, start=start, end=end, every=every, by=by, tz=tz, method=method, ci=ci)
+    scope = make_scope(NPS, method, asked)
     customer = ("customer_id",) if method == "latest" else ()
-    table = open_table(
-        responses,
-        SurveyResponse,
-        needs=("score", "responded_at", *customer),
-        uses=("kind", "scale_low", "scale_high"),
-        by=scope.by,
-        columns=columns,
-    )
-    return result(scope, _tally_answers(scope, table), _ANSWERS, lambda counts: _points(counts, ci))
+    uses = ("kind", "scale_low", "scale_high", "id")
+    table = scope.open(responses, SurveyResponse, needs=("score", "responded_at", *customer), uses=uses)
+    (found,) = yield [_answers(scope, table)]
+    invalid = sum(rows(counts.get(_INVALID)) for counts in found.values())
+    if invalid:
+        raise InvalidInput(
+            f"column 'score' has {invalid} rows off the scale; give whole numbers from 0 to 10, empty where unanswered"
+        )
+    return result(scope, found, _ANSWERS, lambda counts: _points(counts, scope.ci))
 
 
-def _tally_answers(scope: Scope, table: Table) -> Tally:
+def _answers(scope: Scope, table: Table) -> Question:
     score, at = nw.col("score"), nw.col("responded_at")
     valid = (score >= _LOWEST) & (score <= _HIGHEST) & (score.round() == score)
     for column, bound in (("scale_low", _LOWEST), ("scale_high", _HIGHEST)):
         if column in table.columns:
             valid = valid & (nw.col(column).fill_null(bound) == bound)
     answer = (
-        nw.when(score.is_null() | (at > scope.as_of))
+        nw.when(score.is_null() | (at > scope.now))
         .then(nw.lit(_UNANSWERED))
         .when(~valid)
         .then(nw.lit(_INVALID))
@@ -107,13 +101,8 @@ def _tally_answers(scope: Scope, table: Table) -> Tally:
     answers = known.with_columns(answer=answer)
     if scope.method == "latest":
         answers = _with_superseded(scope, answers)
-    found = scope.tally(answers, at=nw.when(nw.col("answer") != _UNANSWERED).then(at), outcome=nw.col("answer"))
-    invalid = sum(rows(counts.get(_INVALID)) for counts in found.values())
-    if invalid:
-        raise InvalidInput(
-            f"column 'score' has {invalid} rows off the scale; give whole numbers from 0 to 10, empty where unanswered"
-        )
-    return found
+    answered = nw.col("answer") != _UNANSWERED
+    return scope.question(answers, at="responded_at", dated=answered, outcome=nw.col("answer"))
 
 
 def _with_superseded(scope: Scope, answers: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -123,7 +112,7 @@ def _with_superseded(scope: Scope, answers: nw.LazyFrame[Any]) -> nw.LazyFrame[A
     """
     at, score = nw.col("responded_at"), nw.col("score")
     competes = nw.col("answer").is_in(_ANSWERS) & ~nw.col("customer_id").is_null() & scope.window(at)
-    index = nw.lit(0) if scope.every is None else period_index(at, scope.every, scope.tz)
+    index = nw.lit(0) if scope.every is None else period_of("responded_at", scope.every)
     keys = ["rated_in", "competes", "customer_id", *group_columns(scope.by)]
     latest = answers.with_columns(rated_in=index, competes=competes).with_columns(latest_at=at.max().over(*keys))
     lowest = latest.with_columns(lowest=nw.when(at == nw.col("latest_at")).then(score).min().over(*keys))

@@ -1,20 +1,21 @@
 """Orders: what a purchase is worth."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import narwhals as nw
 
-from crmkit.frames.door import civil_day
-from crmkit.frames.table import MONEY_UNITS, Table, group_columns, open_table
-from crmkit.frames.tally import Counts, Tally
-from crmkit.metrics.deals import tally_amounts
+from crmkit.frames.door import beside, day_of
+from crmkit.frames.table import Table, group_columns
+from crmkit.frames.tally import Question
+from crmkit.metrics.asking import Steps, kpi
+from crmkit.metrics.deals import closed_amounts
 from crmkit.metrics.definition import Definition
-from crmkit.metrics.money import UNPRICED, currency_bucket, one_currency
-from crmkit.metrics.result import MetricResult
-from crmkit.metrics.scope import Moment, Scope, all_sums, check_outcomes, make_scope, result, unknown
+from crmkit.metrics.finishing import average_amount
+from crmkit.metrics.money import UNPRICED, currency_bucket
+from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, unknown
 from crmkit.model.order import Order
-from crmkit.stats import intervals
+
+_CATEGORIES = ("open", "completed", "cancelled")
 
 AVERAGE_ORDER_VALUE = Definition(
     name="average_order_value",
@@ -23,6 +24,7 @@ AVERAGE_ORDER_VALUE = Definition(
     formula="sum of order values / orders",
     unit="money",
     inputs=("orders",),
+    key="order",
     methods={
         "order": "one purchase is one order id; rows with the same id are lines of one order",
         "customer_day": "one purchase is all that a customer bought on one day, for data without order ids",
@@ -34,19 +36,13 @@ AVERAGE_ORDER_VALUE = Definition(
 )
 
 
+@kpi(AVERAGE_ORDER_VALUE)
 def average_order_value(
     orders: Any,
     *,
-    as_of: Moment,
-    start: Moment | None = None,
-    end: Moment | None = None,
-    every: str | None = None,
-    by: str | Sequence[str] | None = None,
-    tz: str = "UTC",
     method: str = "order",
-    ci: float | None = 0.95,
-    columns: Mapping[str, str] | None = None,
-) -> MetricResult:
+    **asked: Unpack[Asked],
+) -> Steps:
     """Return the average value of a purchase, also called the average check.
 
     Args:
@@ -54,7 +50,7 @@ def average_order_value(
             `customer_id`; it reads `currency` and `category`. For "won_deal" deals, with `category`, `closed_at` and `amount`.
         method: what one purchase is: "order", "customer_day", "row" or "won_deal".
         ci: confidence of the interval of the mean, by the normal approximation; None for none.
-        as_of, start, end, every, by, tz, columns: as for every KPI, see `crmkit.metrics`.
+        asked: as for every KPI, see `crmkit.metrics`.
 
     Returns:
         Measures in the currency of the data: the sum of values as numerator, purchases as denominator. No value, with a
@@ -71,41 +67,43 @@ def average_order_value(
     >>> average.value, average.unit
     (150.0, 'PLN')
     """
-    scope = make_scope(
-        AVERAGE_ORDER_VALUE, as_of=as_of, start=start, end=end, every=every, by=by, tz=tz, method=method, ci=ci
-    )
+    scope = make_scope(AVERAGE_ORDER_VALUE, method, asked)
+    squares = scope.ci is not None
     if method == "won_deal":
-        return result(
-            scope, tally_amounts(scope, orders, columns), ("won",), lambda counts: _average(counts, "won", ci)
-        )
-    found = _tally_purchases(scope, orders, columns)
-    return result(scope, found, ("purchase",), lambda counts: _average(counts, "purchase", ci))
-
-
-def _tally_purchases(scope: Scope, orders: Any, columns: Mapping[str, str] | None) -> Tally:
-    key = {"order": ("id",), "customer_day": ("customer_id",), "row": ()}[scope.method]
-    table = open_table(
-        orders, Order, needs=("at", "amount", *key), uses=("currency", "category"), by=scope.by, columns=columns
+        outcome, question = "won", closed_amounts(scope, orders, squares=squares)
+    else:
+        outcome, question = "purchase", _purchases(scope, orders, squares=squares)
+    (found,) = yield [question]
+    check_outcomes(found, "category", ("open", "won", "lost") if method == "won_deal" else _CATEGORIES)
+    return result(
+        scope,
+        found,
+        [outcome],
+        lambda counts: average_amount(counts, outcome, ci=scope.ci, nothing="nothing was bought"),
     )
-    known = table.rows.filter(nw.col("at").is_null() | (nw.col("at") <= scope.as_of)).with_columns(
+
+
+def _purchases(scope: Scope, orders: Any, *, squares: bool) -> Question:
+    key = {"order": ("id",), "customer_day": ("customer_id",), "row": ()}[scope.method]
+    table = scope.open(orders, Order, needs=("at", "amount", *key), uses=("currency", "category"))
+    known = table.rows.filter(nw.col("at").is_null() | (nw.col("at") <= scope.now)).with_columns(
         status=_status(table)
     )
     purchases = _collapsed(scope, table, known, *key) if key else known
     refund = nw.when((nw.col("status") == "purchase") & (nw.col("amount") < 0)).then(nw.lit("refund"))
-    found = scope.tally(
+    return scope.question(
         purchases,
-        at=nw.col("at"),
+        at="at",
         outcome=refund.otherwise(nw.col("status")),
         bucket=currency_bucket(table),
         amount=nw.col("amount"),
+        squares=squares,
     )
-    check_outcomes(found, "category", ("open", "completed", "cancelled"))
-    return found
 
 
 def _collapsed(scope: Scope, table: Table, rows: nw.LazyFrame[Any], key: str) -> nw.LazyFrame[Any]:
     """Make one row of the rows of one purchase; what has no key, or is left out, stays a row of its own."""
-    day = civil_day(nw.col("at"), scope.tz) if scope.method == "customer_day" else nw.lit(0, nw.Int64)
+    day = day_of("at") if scope.method == "customer_day" else nw.lit(0, nw.Int64)
     currency = ["currency"] if "currency" in table.columns else []
     keys = [key, "day", "status", *currency, *group_columns(scope.by)]
     is_line = (nw.col("status") == "purchase") & ~nw.col(key).is_null()
@@ -113,9 +111,9 @@ def _collapsed(scope: Scope, table: Table, rows: nw.LazyFrame[Any], key: str) ->
     purchases = (
         lines.filter(nw.col("is_line"))
         .group_by(*keys, drop_null_keys=False)
-        .agg(at=nw.col("at").min(), amount=nw.col("amount").sum())
+        .agg(nw.col("at", *beside("at")).min(), nw.col("amount").sum())
     )
-    return nw.concat([purchases, lines.filter(~nw.col("is_line")).select(*keys, "at", "amount")])
+    return nw.concat([purchases, lines.filter(~nw.col("is_line")).select(*keys, "at", *beside("at"), "amount")])
 
 
 def _status(table: Table) -> nw.Expr:
@@ -127,20 +125,3 @@ def _status(table: Table) -> nw.Expr:
     bought = category.is_null() | category.is_in(["open", "completed"])
     cancelled = status.when(category == "cancelled").then(nw.lit("cancelled"))
     return cancelled.when(bought).then(nw.lit("purchase")).otherwise(unknown("category"))
-
-
-def _average(counts: Counts, outcome: str, ci: float | None) -> dict[str, Any]:
-    currency, warnings = one_currency(counts.get(outcome, {}))
-    sums = all_sums(counts.get(outcome))
-    bounds = (ci and intervals.mean(sums.total, sums.squares, sums.n, ci)) or None
-    return {
-        "value": sums.total / MONEY_UNITS / sums.n if sums.n else None,
-        "unit": currency,
-        "numerator": sums.total / MONEY_UNITS,
-        "denominator": sums.n,
-        "n": sums.n,
-        "low": bounds and bounds[0] / MONEY_UNITS,
-        "high": bounds and bounds[1] / MONEY_UNITS,
-        "reason": None if sums.n else "nothing was bought",
-        "warnings": warnings if sums.n else (),
-    }

@@ -41,6 +41,7 @@ class Measure:
     excluded: Mapping[str, int] = attrs.field(factory=dict)
     details: Mapping[str, float] = attrs.field(factory=dict)
     warnings: tuple[str, ...] = ()
+    key: tuple[Any, ...] = attrs.field(default=(), eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +59,27 @@ class MetricResult(Sequence[Measure]):
     by: tuple[str, ...] = ()
     measures: tuple[Measure, ...]
     excluded: Mapping[str, int] = attrs.field(factory=dict)
+    outcomes: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, eq=False, repr=False)
+    trail: Any = attrs.field(default=None, eq=False, repr=False)
+
+    def __add__(self, other: "MetricResult") -> "MetricResult":
+        """Return the result for two parts of the data together, which share no `definition.key`, from their answers alone.
+
+        Raises `InvalidInput` where the two were not asked the same.
+        """
+        mine, theirs = ((each.definition, each.method, each.as_of, each.tz, each.by) for each in (self, other))
+        if mine != theirs:
+            raise InvalidInput("only results of the same KPI, asked in the same way, can be added")
+        added: MetricResult = self.trail.plus(other.trail)
+        return added
+
+    def explain(self, measure: Measure) -> dict[str, list[str]]:
+        """Return the ids of the records behind a measure: its "numerator", its "denominator", and each reason for leaving out.
+
+        Ids come sorted; where the data has none, or a row stands for several records, there are none.
+        """
+        behind = {part: self.trail.records(measure.key, outcomes) for part, outcomes in self.outcomes.items()}
+        return behind | {reason: self.trail.records(measure.key, [reason]) for reason in measure.excluded}
 
     @overload
     def __getitem__(self, index: int) -> Measure: ...

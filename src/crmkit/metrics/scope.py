@@ -2,19 +2,23 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from inspect import Parameter
+from typing import Any, Required, TypedDict
 
 import attrs
 import narwhals as nw
 
 from crmkit.errors import InvalidInput, choices
-from crmkit.frames.door import period_index
-from crmkit.frames.table import group_columns
-from crmkit.frames.tally import Counts, Key, Sums, Tally, tally
+from crmkit.frames.door import moment, period_of
+from crmkit.frames.table import Table, group_columns, open_table
+from crmkit.frames.tally import Counts, Key, Question, Sums, Tally, question
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.result import COLUMNS, Measure, MetricResult
+from crmkit.model.records import Record
+from crmkit.rules import EVERYTHING, Rule
+from crmkit.stats import periods
 from crmkit.stats.intervals import quantile_of_normal
-from crmkit.stats.periods import Every, Period, check_every, index_of, instant, period_of, zone
+from crmkit.stats.periods import Every, Period, check_every, index_of, instant, zone
 
 Moment = date | datetime
 Finish = Callable[[Counts], dict[str, Any]]
@@ -22,6 +26,34 @@ Finish = Callable[[Counts], dict[str, Any]]
 
 _SMALLEST = timedelta(microseconds=1)
 _LAST_YEAR = 9998
+
+
+class Asked(TypedDict, total=False):
+    """The arguments that every KPI takes; `crmkit.metrics` says what they mean."""
+
+    as_of: Required[Moment]
+    start: Moment | None
+    end: Moment | None
+    every: str | None
+    by: str | Sequence[str] | None
+    where: Rule
+    tz: str
+    ci: float | None
+    columns: Mapping[str, str] | None
+
+
+DEFAULTS: Mapping[str, Any] = {
+    "as_of": Parameter.empty,
+    "start": None,
+    "end": None,
+    "every": None,
+    "by": None,
+    "where": EVERYTHING,
+    "tz": "UTC",
+    "ci": 0.95,
+    "columns": None,
+}
+"""The arguments of `Asked` and what they are where nobody gives them; `as_of` must be given."""
 
 
 @attrs.frozen(kw_only=True)
@@ -38,53 +70,76 @@ class Scope:
     end: datetime | None
     every: Every | None
     by: tuple[str, ...]
+    where: Rule
     tz: str
     ci: float | None
+    columns: Mapping[str, str] | None
+
+    @property
+    def now(self) -> int:
+        """`as_of` as it is behind the door."""
+        return moment(self.as_of)
+
+    def open(
+        self, data: Any, cls: type[Record], *, needs: Sequence[str], uses: Sequence[str] = (), is_main: bool = True
+    ) -> Table:
+        """Return a table of the KPI; the main one is that which is grouped by columns and filtered by a rule."""
+        return open_table(
+            data,
+            cls,
+            needs=needs,
+            uses=uses,
+            by=self.by if is_main else (),
+            columns=self.columns,
+            tz=self.tz,
+            where=self.where if is_main else EVERYTHING,
+        )
 
     def window(self, at: nw.Expr) -> nw.Expr:
         """Whether an instant counts: inside the half-open window and not after `as_of`."""
-        inside = at <= self.as_of
+        inside = at <= self.now
         if self.start is not None:
-            inside = inside & (at >= self.start)
-        return inside if self.end is None else inside & (at < self.end)
+            inside = inside & (at >= moment(self.start))
+        return inside if self.end is None else inside & (at < moment(self.end))
 
-    def tally(
+    def question(
         self,
         rows: nw.LazyFrame[Any],
         *,
-        at: nw.Expr,
+        at: str,
         outcome: nw.Expr,
+        dated: nw.Expr | None = None,
         bucket: nw.Expr | None = None,
         amount: nw.Expr | None = None,
-    ) -> Tally:
-        """Count rows by period, group and outcome.
+        squares: bool = False,
+        record: str | None = "id",
+    ) -> Question:
+        """Return the question for rows by period, group and outcome.
 
-        Rows whose instant lies outside the window do not count; rows without an instant are in no period.
+        A row is in the period of the instant column `at`. Rows whose instant lies outside the window do not count; rows without one,
+        or that are not `dated`, are in no period. `record` is the column that names what a row stands for.
         """
-        index = nw.lit(None, nw.Int64) if self.every is None else period_index(nw.col("scope_at"), self.every, self.tz)
-        dated = rows.with_columns(scope_at=at).filter(nw.col("scope_at").is_null() | self.window(nw.col("scope_at")))
-        return tally(
-            dated.with_columns(scope_period=index),
+        instant = nw.col(at) if dated is None else nw.when(dated).then(nw.col(at))
+        index = nw.lit(None, nw.Int64)
+        if self.every is not None:
+            index = nw.when(~nw.col("scope_at").is_null()).then(period_of(at, self.every))
+        known = rows.with_columns(scope_at=instant)
+        inside = known.filter(nw.col("scope_at").is_null() | self.window(nw.col("scope_at")))
+        return question(
+            inside.with_columns(scope_period=index),
             ["scope_period", *group_columns(self.by)],
             outcome=outcome,
             bucket=bucket,
             amount=amount,
+            squares=squares,
+            record=None if record is None or record not in rows.collect_schema() else nw.col(record),
         )
 
 
-def make_scope(
-    definition: Definition,
-    *,
-    as_of: Moment,
-    start: Moment | None,
-    end: Moment | None,
-    every: str | None,
-    by: str | Sequence[str] | None,
-    tz: str,
-    method: str,
-    ci: float | None,
-) -> Scope:
+def make_scope(definition: Definition, method: str, asked: Asked) -> Scope:
     """Check the arguments of a KPI; raise `InvalidInput`, which names the argument, for one that cannot be used."""
+    given = {**DEFAULTS, **asked}
+    tz, ci, where = given["tz"], given["ci"], given["where"]
     zone(tz)
     if not isinstance(method, str) or method not in definition.methods:
         raise InvalidInput(
@@ -92,19 +147,24 @@ def make_scope(
         )
     if ci is not None:
         quantile_of_normal(ci)
+    if not isinstance(where, Rule):
+        raise InvalidInput(f"where={where!r} is no rule; give one such as field('source') == 'web' of crmkit.rules")
+    start, end = given["start"], given["end"]
     scope = Scope(
         definition=definition,
         method=method,
-        as_of=instant(as_of, tz, "as_of", end_of_day=True),
+        as_of=instant(given["as_of"], tz, "as_of", end_of_day=True),
         start=None if start is None else instant(start, tz, "start"),
         end=None if end is None else instant(end, tz, "end"),
-        every=check_every(every),
-        by=_check_by(by),
+        every=check_every(given["every"]),
+        by=_check_by(given["by"]),
+        where=where,
         tz=tz,
         ci=ci,
+        columns=given["columns"],
     )
     if scope.as_of.year > _LAST_YEAR:
-        raise InvalidInput(f"as_of={as_of} is at an end of the calendar; give a day before the year {_LAST_YEAR + 1}")
+        raise InvalidInput(f"as_of={scope.as_of} is at an end of the calendar; give a day before the year {_LAST_YEAR + 1}")
     if scope.start is not None and scope.end is not None and scope.start >= scope.end:
         raise InvalidInput(f"start={start} is not before end={end}; the end is the first moment that does not count")
     return scope
@@ -152,23 +212,27 @@ def rows(buckets: Mapping[Any, Sums] | None) -> int:
     return all_sums(buckets).n
 
 
-def result(scope: Scope, found: Tally, counted: Sequence[str], finish: Finish) -> MetricResult:
+def result(
+    scope: Scope, found: Tally, counted: Sequence[str], finish: Finish, *, numerator: Sequence[str] = ()
+) -> MetricResult:
     """Turn counts into measures: one a period and group, with empty periods between filled in.
 
-    Outcomes that are not `counted` are reasons for exclusion.
+    Outcomes that are not `counted` are reasons for exclusion. `numerator` are those of the numerator, all counted ones where
+    nothing is said.
     """
     undated = {key: counts for key, counts in found.items() if scope.every and key[0] is None}
     dated = {key: counts for key, counts in found.items() if key not in undated}
     groups = sorted({key[1:] for key in dated}, key=_sortable) or ([()] if not scope.by else [])
     measures = []
     for index in _indexes(scope, dated):
-        period = None if index is None or scope.every is None else period_of(index, scope.every)
+        period = None if index is None or scope.every is None else periods.period_of(index, scope.every)
         for group in groups:
             counts = dated.get((index, *group), {})
             measure = Measure(
                 period=period,
                 group=dict(zip(scope.by, group, strict=True)),
                 partial=_is_partial(scope, period),
+                key=(index, *group),
                 excluded=_excluded([counts], counted),
                 **finish(counts),
             )
@@ -181,6 +245,7 @@ def result(scope: Scope, found: Tally, counted: Sequence[str], finish: Finish) -
         by=scope.by,
         measures=tuple(measures),
         excluded=_excluded(undated.values(), counted),
+        outcomes={"numerator": tuple(numerator or counted), "denominator": tuple(counted)},
     )
 
 

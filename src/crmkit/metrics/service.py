@@ -1,20 +1,18 @@
 """Service: how well requests for help are dealt with."""
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import Any
+from typing import Any, Unpack
 
 import narwhals as nw
 
 from crmkit.errors import InvalidInput
-from crmkit.frames.table import Table, open_table
-from crmkit.frames.tally import Counts
+from crmkit.frames.door import MICROSECONDS_A_DAY
+from crmkit.frames.table import Table
+from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
-from crmkit.metrics.result import MetricResult
-from crmkit.metrics.scope import Moment, Scope, check_outcomes, make_scope, result, rows, unknown
+from crmkit.metrics.finishing import share
+from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, unknown
 from crmkit.model.interaction import Interaction
 from crmkit.model.ticket import Ticket
-from crmkit.stats import intervals
 
 _COUNTED = ("first contact", "more contacts")
 _UNDATED = "resolved without a date"
@@ -28,26 +26,21 @@ FIRST_CONTACT_RESOLUTION = Definition(
     formula="tickets with at most one reply, not reopened, without a new ticket of the customer on the topic / resolved tickets",
     unit="share",
     inputs=("tickets", "interactions"),
+    key="customer",
     methods={"no_repeat": "at most one reply, never reopened, and no new ticket on the topic within the window"},
     sources=("Zendesk: one-touch tickets", "callcentrehelper.com: first contact resolution"),
 )
 
 
+@kpi(FIRST_CONTACT_RESOLUTION)
 def first_contact_resolution(
     *,
     tickets: Any,
     interactions: Any,
-    as_of: Moment,
-    start: Moment | None = None,
-    end: Moment | None = None,
-    every: str | None = None,
-    by: str | Sequence[str] | None = None,
-    tz: str = "UTC",
     method: str = "no_repeat",
     repeat_within_days: int = 7,
-    ci: float | None = 0.95,
-    columns: Mapping[str, str] | None = None,
-) -> MetricResult:
+    **asked: Unpack[Asked],
+) -> Steps:
     """Return the share of resolved tickets that were resolved at the first contact.
 
     A ticket counts as such if it got at most one reply from a person of the business, was never reopened, and its customer
@@ -62,7 +55,7 @@ def first_contact_resolution(
         method: "no_repeat".
         repeat_within_days: the length of the window; 0 for none.
         ci: confidence of the interval by Wilson; None for none.
-        as_of, start, end, every, by, tz, columns: as for every KPI, see `crmkit.metrics`.
+        asked: as for every KPI, see `crmkit.metrics`.
 
     Returns:
         Measures in shares from 0 to 1, by the period of resolution; numerator resolved at the first contact, denominator
@@ -78,44 +71,39 @@ def first_contact_resolution(
     >>> first_contact_resolution(tickets=[ticket], interactions=[], as_of=date(2025, 5, 31)).value
     1.0
     """
-    scope = make_scope(
-        FIRST_CONTACT_RESOLUTION,
-        as_of=as_of,
-        start=start,
-        end=end,
-        every=every,
-        by=by,
-        tz=tz,
-        method=method,
-        ci=ci,
-    )
+    scope = make_scope(FIRST_CONTACT_RESOLUTION, method, asked)
     if not isinstance(repeat_within_days, int) or repeat_within_days < 0:
         raise InvalidInput(
             f"repeat_within_days={repeat_within_days!r} is no window; give a whole number of days, or 0 for none"
         )
-    window = timedelta(days=repeat_within_days)
+    window = repeat_within_days * MICROSECONDS_A_DAY
     needs = ("id", "customer_id", "category", "created_at", "resolved_at")
-    table = open_table(tickets, Ticket, needs=needs, uses=("topic", "reopen_count"), by=scope.by, columns=columns)
-    replied = _replies(scope, interactions, columns)
-    rows_ = table.rows.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.as_of))
+    table = scope.open(tickets, Ticket, needs=needs, uses=("topic", "reopen_count"))
+    replied = _replies(scope, interactions)
+    rows_ = table.rows.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.now))
     judged = rows_.join(replied, left_on="id", right_on="ticket_id", how="left").join(
         _repeated(rows_, table, window), on="id", how="left"
     )
-    resolved = (nw.col("category") == "resolved") & (nw.col("resolved_at") <= scope.as_of)
-    found = scope.tally(
-        judged, at=nw.when(resolved).then(nw.col("resolved_at")), outcome=_outcome(scope, table, window)
-    )
+    resolved = (nw.col("category") == "resolved") & (nw.col("resolved_at") <= scope.now)
+    outcome = _outcome(scope, table, window)
+    (found,) = yield [scope.question(judged, at="resolved_at", dated=resolved, outcome=outcome)]
     check_outcomes(found, "category", _CATEGORIES)
-    return result(scope, found, _COUNTED, lambda counts: _share(counts, ci))
-
-
-def _replies(scope: Scope, interactions: Any, columns: Mapping[str, str] | None) -> nw.LazyFrame[Any]:
-    """The number of replies by people to each ticket."""
-    table = open_table(
-        interactions, Interaction, needs=("ticket_id", "direction", "at"), uses=("provenance",), columns=columns
+    first = _COUNTED[:1]
+    return result(
+        scope,
+        found,
+        _COUNTED,
+        lambda counts: share(counts, first, _COUNTED, ci=scope.ci, nothing="no ticket was resolved"),
+        numerator=first,
     )
+
+
+def _replies(scope: Scope, interactions: Any) -> nw.LazyFrame[Any]:
+    """The number of replies by people to each ticket."""
+    needs = ("ticket_id", "direction", "at")
+    table = scope.open(interactions, Interaction, needs=needs, uses=("provenance",), is_main=False)
     _check_directions(table)
-    is_reply = (nw.col("direction") == "outbound") & ~nw.col("ticket_id").is_null() & (nw.col("at") <= scope.as_of)
+    is_reply = (nw.col("direction") == "outbound") & ~nw.col("ticket_id").is_null() & (nw.col("at") <= scope.now)
     if "provenance" in table.columns:
         is_reply = is_reply & (nw.col("provenance").is_null() | (nw.col("provenance") != "machine"))
     return table.rows.filter(is_reply).group_by("ticket_id").agg(replies=nw.len())
@@ -129,7 +117,7 @@ def _check_directions(table: Table) -> None:
         raise InvalidInput(f"column 'direction' holds {listed}; accepted are {', '.join(map(repr, _DIRECTIONS))}")
 
 
-def _repeated(tickets: nw.LazyFrame[Any], table: Table, window: timedelta) -> nw.LazyFrame[Any]:
+def _repeated(tickets: nw.LazyFrame[Any], table: Table, window: int) -> nw.LazyFrame[Any]:
     """The tickets after whose resolution their customer opened another one on the topic, within the window.
 
     Tickets without a topic are on one topic: nobody knows that they are not.
@@ -144,7 +132,7 @@ def _repeated(tickets: nw.LazyFrame[Any], table: Table, window: timedelta) -> nw
     return pairs.filter(after & (nw.col("other_id") != nw.col("id"))).group_by("id").agg(repeats=nw.len())
 
 
-def _outcome(scope: Scope, table: Table, window: timedelta) -> nw.Expr:
+def _outcome(scope: Scope, table: Table, window: int) -> nw.Expr:
     category, resolved_at = nw.col("category"), nw.col("resolved_at")
     first = nw.col("replies").fill_null(0) <= 1
     first = first & nw.col("repeats").is_null()
@@ -152,31 +140,15 @@ def _outcome(scope: Scope, table: Table, window: timedelta) -> nw.Expr:
         first = first & (nw.col("reopen_count").fill_null(0) == 0)
     is_resolved = category == "resolved"
     return (
-        nw.when(category.is_null() | category.is_in(["open", "paused"]) | (is_resolved & (resolved_at > scope.as_of)))
+        nw.when(category.is_null() | category.is_in(["open", "paused"]) | (is_resolved & (resolved_at > scope.now)))
         .then(nw.lit("not resolved"))
         .when(~is_resolved)
         .then(unknown("category"))
         .when(resolved_at.is_null())
         .then(nw.lit(_UNDATED))
-        .when(resolved_at + window > scope.as_of)
+        .when(resolved_at + window > scope.now)
         .then(nw.lit("window still open"))
         .when(first)
         .then(nw.lit("first contact"))
         .otherwise(nw.lit("more contacts"))
     )
-
-
-def _share(counts: Counts, ci: float | None) -> dict[str, Any]:
-    first = rows(counts.get("first contact"))
-    n = first + rows(counts.get("more contacts"))
-    low, high = (ci and intervals.proportion(first, n, ci)) or (None, None)
-    return {
-        "value": first / n if n else None,
-        "unit": "share",
-        "numerator": first,
-        "denominator": n,
-        "n": n,
-        "low": low,
-        "high": high,
-        "reason": None if n else "no ticket was resolved",
-    }

@@ -15,6 +15,7 @@ from crmkit.errors import InvalidInput, choices
 
 Every = Literal["day", "week", "month", "quarter", "year"]
 _EPOCH = date(1970, 1, 1)
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS: dict[Every, int] = {"month": 1, "quarter": 3, "year": 12}
 
 
