@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import duckdb
+
 from crmkit.frames import from_records
 from crmkit.model import Record
 
@@ -13,4 +15,5 @@ KINDS: dict[str, Callable[[Sequence[Record], type[Record]], Any]] = {
     "lazy": lambda rows, cls: from_records(rows, cls).lazy(),
     "pandas": lambda rows, cls: from_records(rows, cls).to_pandas(),
     "arrow": lambda rows, cls: from_records(rows, cls).to_arrow(),
+    "duckdb": lambda rows, cls: duckdb.from_arrow(from_records(rows, cls).to_arrow()),
 }

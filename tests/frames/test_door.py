@@ -1,41 +1,63 @@
-"""Civil days and periods on the engine are those of Python's own calendar."""
+"""Civil days and periods on every engine are those of Python's own calendar."""
 
-from datetime import UTC, date, datetime
-from typing import get_args
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
+import duckdb
 import narwhals as nw
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmkit.frames.door import civil_day, period_index
+from crmkit.frames.door import day_of, moment, period_of, through_the_door
 from crmkit.stats.periods import Every, index_of
 from crmkit.testing.strategies import ZONES
 from tests.examples import few
 
 moments = st.lists(st.datetimes(datetime(1890, 1, 1), datetime(2060, 1, 1), timezones=st.just(UTC)), max_size=10)
+ENGINES: dict[str, Callable[[pl.DataFrame], Any]] = {
+    "polars": pl.DataFrame.lazy,
+    "duckdb": lambda frame: duckdb.from_arrow(frame.to_arrow()),
+}
+every_engine = pytest.mark.parametrize("engine", ENGINES)
 
 
-def on_the_engine(expression: nw.Expr, given_: list[datetime]) -> list[int]:
-    frame = pl.DataFrame({"at": given_}, schema={"at": pl.Datetime("us", "UTC")})
-    found: list[int] = nw.from_native(frame).select(value=expression)["value"].to_list()
-    return found
+def on_the_engine(engine: str, expression: nw.Expr, given_: list[datetime], tz: str = "UTC") -> list[int]:
+    frame = pl.DataFrame(
+        {"n": range(len(given_)), "at": given_}, schema={"n": pl.Int64, "at": pl.Datetime("us", "UTC")}
+    )
+    rows = through_the_door(nw.from_native(ENGINES[engine](frame)), ["at"], tz)
+    found = rows.select("n", value=expression).collect("polars").sort("n")
+    values: list[int] = found["value"].to_list()
+    return values
 
 
-@pytest.mark.parametrize("tz", ZONES)
+@every_engine
 @few
 @given(moments)
-def test_the_civil_day_is_that_of_the_calendar(tz: str, given_: list[datetime]) -> None:
-    local = [moment.astimezone(ZoneInfo(tz)).date() for moment in given_]
+def test_an_instant_is_microseconds_since_1970(engine: str, given_: list[datetime]) -> None:
+    assert on_the_engine(engine, nw.col("at"), given_) == [moment(each) for each in given_]
+    assert [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment(each)) for each in given_] == given_
 
-    assert on_the_engine(civil_day(nw.col("at"), tz), given_) == [(day - date(1970, 1, 1)).days for day in local]
+
+@every_engine
+@pytest.mark.parametrize("tz", ZONES)
+@few
+@given(given_=moments)
+def test_the_civil_day_is_that_of_the_calendar(engine: str, tz: str, given_: list[datetime]) -> None:
+    local = [each.astimezone(ZoneInfo(tz)).date() for each in given_]
+
+    assert on_the_engine(engine, day_of("at"), given_, tz) == [(day - date(1970, 1, 1)).days for day in local]
 
 
+@every_engine
 @pytest.mark.parametrize("every", get_args(Every))
-@given(moments, st.sampled_from(ZONES))
-def test_the_period_is_that_of_the_civil_day(every: Every, given_: list[datetime], tz: str) -> None:
-    local = [moment.astimezone(ZoneInfo(tz)).date() for moment in given_]
+@few
+@given(given_=moments, tz=st.sampled_from(ZONES))
+def test_the_period_is_that_of_the_civil_day(engine: str, every: Every, given_: list[datetime], tz: str) -> None:
+    local = [each.astimezone(ZoneInfo(tz)).date() for each in given_]
 
-    assert on_the_engine(period_index(nw.col("at"), every, tz), given_) == [index_of(day, every) for day in local]
+    assert on_the_engine(engine, period_of("at", every), given_, tz) == [index_of(day, every) for day in local]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmkit.errors import InvalidInput
-from crmkit.frames.tally import Sums, Tally, merged, tally
+from crmkit.frames.tally import Sums, Tally, answers, merged, question
 
 SCHEMA = {"owner": pl.String, "team": pl.Int64, "outcome": pl.String, "bucket": pl.Int64, "amount": pl.Int64}
 Row = tuple[str | None, int | None, str | None, int | None, int]
@@ -20,11 +20,12 @@ rows = st.lists(st.tuples(words, small, words, small, st.integers(-(2**53), 2**5
 
 def tallied(rows_: list[Row], *keys: str, **given_: Any) -> Tally:
     frame = nw.from_native(pl.DataFrame(rows_, schema=SCHEMA, orient="row").lazy())
-    return tally(frame, keys or ("owner", "team"), outcome=nw.col("outcome"), **given_)
+    (found,) = answers([question(frame, keys or ("owner", "team"), outcome=nw.col("outcome"), **given_)])
+    return found
 
 
 def whole(rows_: list[Row]) -> Tally:
-    return tallied(rows_, bucket=nw.col("bucket"), amount=nw.col("amount"))
+    return tallied(rows_, bucket=nw.col("bucket"), amount=nw.col("amount"), squares=True)
 
 
 @given(rows, rows, rows)
@@ -53,7 +54,8 @@ def test_a_tally_holds_what_python_counts(given_: list[Row]) -> None:
 @given(rows)
 def test_without_keys_buckets_and_amounts_a_tally_counts_outcomes(given_: list[Row]) -> None:
     frame = nw.from_native(pl.DataFrame(given_, schema=SCHEMA, orient="row").lazy())
-    counts = tally(frame, [], outcome=nw.col("outcome")).get((), {})
+    (found,) = answers([question(frame, [], outcome=nw.col("outcome"))])
+    counts = found.get((), {})
 
     assert {outcome: buckets[None].n for outcome, buckets in counts.items()} == Counter(
         row[2] for row in given_ if row[2] is not None

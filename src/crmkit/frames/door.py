@@ -52,7 +52,9 @@ def through_the_door(rows: nw.LazyFrame[Any], instants: Sequence[str], tz: str) 
         return rows
     engine = str(rows.implementation).lower().rpartition(".")[2]
     if engine not in _ENGINES:
-        raise InvalidInput(f"data in {engine} is not counted where it is; give {', '.join(_ENGINES)}, pandas, Arrow or records")
+        raise InvalidInput(
+            f"data in {engine} is not counted where it is; give {', '.join(_ENGINES)}, pandas, Arrow or records"
+        )
     return _ENGINES[engine](rows, instants, tz)
 
 
@@ -84,7 +86,8 @@ def _duckdb(rows: nw.LazyFrame[Any], instants: Sequence[str], tz: str) -> nw.Laz
             f"CAST(date_diff('day', DATE '1970-01-01', CAST({local} AS DATE)) AS BIGINT) AS {_quoted(_day(column))}",
             f"CAST(year({local}) * 12 + month({local}) - 1 AS BIGINT) AS {_quoted(_month(column))}",
         ]
-    return nw.from_native(rows.to_native().project(", ".join(others)))
+    projected: nw.LazyFrame[Any] = nw.from_native(rows.to_native().project(", ".join(others)))
+    return projected
 
 
 def _quoted(name: str) -> str:

@@ -27,7 +27,9 @@ def filter_columns(where: Rule, cls: type[Record]) -> list[str]:
     for comparison in where.comparisons():
         column = known[comparison.path]
         if column.path not in published:
-            raise InvalidInput(f"{column.where} has no column in a table; a table is filtered by {', '.join(published)}")
+            raise InvalidInput(
+                f"{column.where} has no column in a table; a table is filtered by {', '.join(published)}"
+            )
         found[column.path] = None
         if column.shape.kind == "money":
             found[currency_column(column.path)] = None

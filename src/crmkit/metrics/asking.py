@@ -82,22 +82,32 @@ def compute(
 
 def together(works: Sequence[Work]) -> list[MetricResult]:
     """Run several KPIs side by side: what they ask in each round is asked in one pass."""
-    running = [(work, work(), [], []) for work in works]  # the questions and answers of each so far
-    asking = [next(steps) for _, steps, _, _ in running]
-    results: dict[int, MetricResult] = {}
-    while len(results) < len(running):
-        open_ = [number for number in range(len(running)) if number not in results]
-        found = iter(answers([question for number in open_ for question in asking[number]]))
-        for number in open_:
-            work, steps, asked, told = running[number]
-            its_answers = [next(found) for _ in asking[number]]
-            asked += asking[number]
-            told += [its_answers]
-            try:
-                asking[number] = steps.send(its_answers)
-            except StopIteration as stop:
-                results[number] = attrs.evolve(stop.value, trail=Trail(work, tuple(asked), tuple(told)))
-    return [results[number] for number in range(len(running))]
+    running = [_Running(work) for work in works]
+    while asking := [each for each in running if each.result is None]:
+        found = iter(answers([question for each in asking for question in each.asking]))
+        for each in asking:
+            each.tell([next(found) for _ in each.asking])
+    return [each.result for each in running if each.result is not None]
+
+
+class _Running:
+    """A KPI under way, what it asks at present, and in the end its result."""
+
+    def __init__(self, work: Work) -> None:
+        self._work, self._steps = work, work()
+        self._questions: list[Question] = []
+        self._rounds: list[Sequence[Tally]] = []
+        self.result: MetricResult | None = None
+        self.asking: Sequence[Question] = next(self._steps)
+
+    def tell(self, told: Sequence[Tally]) -> None:
+        self._questions += self.asking
+        self._rounds.append(told)
+        try:
+            self.asking = self._steps.send(told)
+        except StopIteration as stop:
+            trail = Trail(self._work, tuple(self._questions), tuple(self._rounds))
+            self.result = attrs.evolve(stop.value, trail=trail)
 
 
 @attrs.frozen(eq=False)
@@ -106,20 +116,20 @@ class Trail:
 
     work: Work
     questions: tuple[Question, ...]
-    rounds: tuple[list[Tally], ...]
+    rounds: tuple[Sequence[Tally], ...]
 
     def plus(self, other: "Trail") -> MetricResult:
         """Return the result of both parts of the data together, from their answers alone."""
-        sums = [[merged(a, b) for a, b in zip(*each, strict=True)] for each in zip(self.rounds, other.rounds, strict=True)]
-        steps = self.work()
-        next(steps)
-        for number, told in enumerate(sums):
-            try:
-                steps.send(told)
-            except StopIteration as stop:
-                assert number == len(sums) - 1
-                return attrs.evolve(stop.value, trail=Trail(self.work, self.questions + other.questions, tuple(sums)))
-        raise AssertionError("the KPI asked more about both parts than about each")
+        sums = [
+            [merged(a, b) for a, b in zip(*each, strict=True)] for each in zip(self.rounds, other.rounds, strict=True)
+        ]
+        both = _Running(self.work)
+        for told in sums:
+            both.tell(told)
+        assert both.result is not None
+        trail = Trail(self.work, self.questions + other.questions, tuple(sums))
+        added: MetricResult = attrs.evolve(both.result, trail=trail)
+        return added
 
     def records(self, key: Key, outcomes: Sequence[str]) -> list[str]:
         """Return the ids of the records that were counted under a key with one of some outcomes."""
@@ -127,25 +137,21 @@ class Trail:
 
 
 def _work(name: str, metric: Any, tables: Mapping[str, Any], asked: Mapping[str, Any]) -> Work:
-    own = metric.keywords if isinstance(metric, partial) else {}
-    function = metric.func if isinstance(metric, partial) else metric
-    definition: Definition | None = getattr(function, "definition", None)
-    if definition is None or (isinstance(metric, partial) and metric.args):
+    own: dict[str, Any] = metric.keywords if isinstance(metric, partial) else {}
+    function: Any = metric.func if isinstance(metric, partial) else metric
+    if not hasattr(function, "definition") or (isinstance(metric, partial) and metric.args):
         raise InvalidInput(f"{name!r} is no KPI; give a function of crmkit.metrics, or a partial of one with keywords")
-    inputs = [each for each in definition.tables(own.get("method")) if each not in own]
-    for missing in (each for each in inputs if each not in tables):
-        raise InvalidInput(f"{name!r} reads the table {missing!r}; {choices(missing, tables)}")
+    inputs = function.definition.tables(own.get("method"))
+    # Of one table only, the first parameter is it, whatever it is called.
+    parameters = list(function.__signature__.parameters) if len(inputs) == 1 else inputs
     options = {**asked, **own}
-    function.__signature__.bind(*(tables[each] for each in inputs[:1]), **{each: tables[each] for each in inputs[1:]}, **options)
-    return partial(function.steps, **_named(function, inputs, tables), **options)
-
-
-def _named(function: Any, inputs: Sequence[str], tables: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables by the names of the function's parameters: one table is the first parameter whatever it is called."""
-    parameters = list(function.__signature__.parameters)
-    if len(inputs) == 1:
-        return {parameters[0]: tables[inputs[0]]}
-    return {each: tables[each] for each in inputs}
+    for table, parameter in zip(inputs, parameters, strict=False):
+        if parameter not in options:
+            if table not in tables:
+                raise InvalidInput(f"{name!r} reads the table {table!r}; {choices(table, tables)}")
+            options[parameter] = tables[table]
+    function.__signature__.bind(**options)
+    return partial(function.steps, **options)
 
 
 def _public(steps: Callable[..., Steps]) -> Signature:
@@ -153,6 +159,8 @@ def _public(steps: Callable[..., Steps]) -> Signature:
     own = [each for each in signature(steps).parameters.values() if each.kind != Parameter.VAR_KEYWORD]
     names = {each.name for each in own}
     common = [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=default) for name, default in DEFAULTS.items() if name not in names
+        Parameter(name, Parameter.KEYWORD_ONLY, default=default)
+        for name, default in DEFAULTS.items()
+        if name not in names
     ]
     return Signature([*own, *common], return_annotation=MetricResult)

@@ -10,8 +10,8 @@ from crmkit.frames.table import MONEY_UNITS, Table
 from crmkit.frames.tally import Counts, Question, Sums, Tally
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
-from crmkit.metrics.money import UNPRICED, currency_bucket, one_currency
 from crmkit.metrics.finishing import durations, share
+from crmkit.metrics.money import UNPRICED, currency_bucket, one_currency
 from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, unknown
 from crmkit.model.deal import Deal
 

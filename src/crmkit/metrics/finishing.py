@@ -39,9 +39,7 @@ def number(counts: Counts, outcomes: Sequence[str], *, unit: str = "count") -> d
     return {"value": float(n), "unit": unit, "numerator": n, "n": n}
 
 
-def durations(
-    counts: Counts, outcomes: Sequence[str], *, unit: str, ci: float | None, nothing: str
-) -> dict[str, Any]:
+def durations(counts: Counts, outcomes: Sequence[str], *, unit: str, ci: float | None, nothing: str) -> dict[str, Any]:
     """Return the median of the durations in the buckets of some outcomes, with the mean and the 90th percentile."""
     histogram = Histogram({})
     for outcome in outcomes:

@@ -86,9 +86,7 @@ def average_order_value(
 def _purchases(scope: Scope, orders: Any, *, squares: bool) -> Question:
     key = {"order": ("id",), "customer_day": ("customer_id",), "row": ()}[scope.method]
     table = scope.open(orders, Order, needs=("at", "amount", *key), uses=("currency", "category"))
-    known = table.rows.filter(nw.col("at").is_null() | (nw.col("at") <= scope.now)).with_columns(
-        status=_status(table)
-    )
+    known = table.rows.filter(nw.col("at").is_null() | (nw.col("at") <= scope.now)).with_columns(status=_status(table))
     purchases = _collapsed(scope, table, known, *key) if key else known
     refund = nw.when((nw.col("status") == "purchase") & (nw.col("amount") < 0)).then(nw.lit("refund"))
     return scope.question(
@@ -111,7 +109,7 @@ def _collapsed(scope: Scope, table: Table, rows: nw.LazyFrame[Any], key: str) ->
     purchases = (
         lines.filter(nw.col("is_line"))
         .group_by(*keys, drop_null_keys=False)
-        .agg(nw.col("at", *beside("at")).min(), nw.col("amount").sum())
+        .agg(nw.col("at", *beside("at")).min(), nw.col("amount").sum().cast(nw.Int64))
     )
     return nw.concat([purchases, lines.filter(~nw.col("is_line")).select(*keys, "at", *beside("at"), "amount")])
 

@@ -164,7 +164,9 @@ def make_scope(definition: Definition, method: str, asked: Asked) -> Scope:
         columns=given["columns"],
     )
     if scope.as_of.year > _LAST_YEAR:
-        raise InvalidInput(f"as_of={scope.as_of} is at an end of the calendar; give a day before the year {_LAST_YEAR + 1}")
+        raise InvalidInput(
+            f"as_of={scope.as_of} is at an end of the calendar; give a day before the year {_LAST_YEAR + 1}"
+        )
     if scope.start is not None and scope.end is not None and scope.start >= scope.end:
         raise InvalidInput(f"start={start} is not before end={end}; the end is the first moment that does not count")
     return scope
