@@ -14,6 +14,7 @@ All take the same arguments where they make sense:
 """
 
 from crmkit.metrics.asking import compute, kpi, registered
+from crmkit.metrics.comparing import Compared, Comparison, compare
 from crmkit.metrics.deals import sales_cycle, win_rate
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.opinions import nps
@@ -27,9 +28,13 @@ __all__ = [
     "MetricResult",
     "average_order_value",
     "catalogue",
+    "Compared",
+    "Comparison",
+    "compare",
     "compute",
     "first_contact_resolution",
     "kpi",
+    "registered",
     "nps",
     "sales_cycle",
     "win_rate",
