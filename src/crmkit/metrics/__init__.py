@@ -14,29 +14,105 @@ All take the same arguments where they make sense:
 """
 
 from crmkit.metrics.asking import compute, kpi, registered
+from crmkit.metrics.backlog import backlog, backlog_age, escalation_rate, reopen_rate, service_level_attainment
+from crmkit.metrics.base import churn_rate, customer_growth, new_customers, reactivations, retention_rate
+from crmkit.metrics.campaigns import campaign_lift, campaign_revenue, campaign_roi
 from crmkit.metrics.comparing import Compared, Comparison, compare
 from crmkit.metrics.deals import sales_cycle, win_rate
 from crmkit.metrics.definition import Definition
-from crmkit.metrics.opinions import nps
+from crmkit.metrics.leads import lead_conversion, new_leads
+from crmkit.metrics.lifetime_value import customer_lifetime_value
+from crmkit.metrics.messaging import (
+    bounce_rate,
+    click_rate,
+    click_through_rate,
+    delivery_rate,
+    open_rate,
+    reply_rate,
+    unsubscribe_rate,
+)
+from crmkit.metrics.opinions import customer_effort, customer_satisfaction, nps, response_rate
 from crmkit.metrics.orders import average_order_value
+from crmkit.metrics.pipeline import forecast, pipeline_value, pipeline_velocity, quote_acceptance, target_attainment
+from crmkit.metrics.quality import DuplicatePair, completeness, duplicate_share, freshness
+from crmkit.metrics.recurring import average_revenue_per_account, mrr_movements, revenue_churn
+from crmkit.metrics.renewals import freeze_share, package_balance, package_expiry, renewal_rate, touch_effectiveness
 from crmkit.metrics.result import Measure, MetricResult
 from crmkit.metrics.service import first_contact_resolution
+from crmkit.metrics.spending import acquisition_cost, cost_per_lead, retention_cost
+from crmkit.metrics.stages import stage_duration
+from crmkit.metrics.waiting import first_response_time, resolution_time, waiting_time
+from crmkit.metrics.work import activity, card_completeness, task_completion, task_punctuality
 
 __all__ = [
-    "Definition",
-    "Measure",
-    "MetricResult",
-    "average_order_value",
-    "catalogue",
     "Compared",
     "Comparison",
+    "Definition",
+    "DuplicatePair",
+    "Measure",
+    "MetricResult",
+    "acquisition_cost",
+    "activity",
+    "average_order_value",
+    "average_revenue_per_account",
+    "backlog",
+    "backlog_age",
+    "bounce_rate",
+    "campaign_lift",
+    "campaign_revenue",
+    "campaign_roi",
+    "card_completeness",
+    "catalogue",
+    "churn_rate",
+    "click_rate",
+    "click_through_rate",
     "compare",
+    "completeness",
     "compute",
+    "cost_per_lead",
+    "customer_effort",
+    "customer_growth",
+    "customer_lifetime_value",
+    "customer_satisfaction",
+    "delivery_rate",
+    "duplicate_share",
+    "escalation_rate",
     "first_contact_resolution",
+    "first_response_time",
+    "forecast",
+    "freeze_share",
+    "freshness",
     "kpi",
-    "registered",
+    "lead_conversion",
+    "mrr_movements",
+    "new_customers",
+    "new_leads",
     "nps",
+    "open_rate",
+    "package_balance",
+    "package_expiry",
+    "pipeline_value",
+    "pipeline_velocity",
+    "quote_acceptance",
+    "reactivations",
+    "registered",
+    "renewal_rate",
+    "reopen_rate",
+    "reply_rate",
+    "resolution_time",
+    "response_rate",
+    "retention_cost",
+    "retention_rate",
+    "revenue_churn",
     "sales_cycle",
+    "service_level_attainment",
+    "stage_duration",
+    "target_attainment",
+    "task_completion",
+    "task_punctuality",
+    "touch_effectiveness",
+    "unsubscribe_rate",
+    "waiting_time",
     "win_rate",
 ]
 

@@ -17,6 +17,7 @@ from crmkit.model.ticket import Ticket
 _COUNTED = ("first contact", "more contacts")
 _UNDATED = "resolved without a date"
 _CATEGORIES = ("open", "paused", "resolved")
+_NEEDS = {"no_repeat": ("customer_id", "created_at"), "freshservice": ("created_at",)}
 _DIRECTIONS = ("inbound", "outbound", "internal")
 
 FIRST_CONTACT_RESOLUTION = Definition(
@@ -27,8 +28,18 @@ FIRST_CONTACT_RESOLUTION = Definition(
     unit="share",
     inputs=("tickets", "interactions"),
     key="customer",
-    methods={"no_repeat": "at most one reply, never reopened, and no new ticket on the topic within the window"},
-    sources=("Zendesk: one-touch tickets", "callcentrehelper.com: first contact resolution"),
+    methods={
+        "no_repeat": "at most one reply, never reopened, and no new ticket on the topic within the window",
+        "zendesk": "at most one reply, whatever happened afterwards",
+        "fivetran": "exactly one reply; a ticket that was resolved without any does not count as such",
+        "freshservice": "no further message of the customer until the resolution, however many replies there were",
+    },
+    sources=(
+        "Zendesk: one-touch tickets",
+        "fivetran/dbt_zendesk: is_one_touch_resolution",
+        "Freshservice: first contact resolution",
+        "callcentrehelper.com: first contact resolution",
+    ),
 )
 
 
@@ -43,24 +54,27 @@ def first_contact_resolution(
 ) -> Steps:
     """Return the share of resolved tickets that were resolved at the first contact.
 
-    A ticket counts as such if it got at most one reply from a person of the business, was never reopened, and its customer
-    opened no other ticket on the same topic within `repeat_within_days` after the resolution. A ticket whose window has not
-    passed at `as_of` may still come back, so it is left out and counted.
+    By default a ticket counts as such if it got at most one reply from a person of the business, was never reopened, and its
+    customer opened no other ticket on the same topic within `repeat_within_days` after the resolution: who has to come back was
+    not helped. A ticket whose window has not passed at `as_of` may still come back, so it is left out and counted. Vendors look at the
+    ticket alone and count its messages, each in another way.
 
     Args:
-        tickets: records, or a Polars, pandas or Arrow table with `id`, `customer_id`, `category`, `created_at` and `resolved_at`;
-            it reads `topic` (tickets without one are taken to be on one topic) and `reopen_count`.
-        interactions: records or a table with `ticket_id`, `direction` and `at`; only "outbound" ones are replies, and
-            where there is a column `provenance`, those of a "machine" are none.
-        method: "no_repeat".
-        repeat_within_days: the length of the window; 0 for none.
+        tickets: records, or a Polars, pandas or Arrow table with `id`, `category` and `resolved_at`; "no_repeat" needs
+            `customer_id` and `created_at` and reads `topic` (tickets without one are taken to be on one topic) and `reopen_count`,
+            "freshservice" needs `created_at`.
+        interactions: records or a table with `ticket_id`, `direction` and `at`; "outbound" ones are replies, "inbound" ones
+            after the creation of the ticket are further messages, and where there is a column `provenance`, those of a "machine"
+            are neither.
+        method: "no_repeat", "zendesk", "fivetran" or "freshservice".
+        repeat_within_days: the length of the window of "no_repeat"; 0 for none.
         ci: confidence of the interval by Wilson; None for none.
         asked: as for every KPI, see `crmkit.metrics`.
 
     Returns:
         Measures in shares from 0 to 1, by the period of resolution; numerator resolved at the first contact, denominator
         resolved. No value, with a reason, where nothing was resolved. Left out and counted: tickets not resolved, those resolved
-        without a date, and those whose window is still open.
+        without a date, for "no_repeat" those whose window is still open, and for "freshservice" those without a creation date.
 
     Raises:
         InvalidInput: for a missing column, a naive timestamp, an unknown category, or a negative window.
@@ -76,16 +90,22 @@ def first_contact_resolution(
         raise InvalidInput(
             f"repeat_within_days={repeat_within_days!r} is no window; give a whole number of days, or 0 for none"
         )
-    window = repeat_within_days * MICROSECONDS_A_DAY
-    needs = ("id", "customer_id", "category", "created_at", "resolved_at")
-    table = scope.open(tickets, Ticket, needs=needs, uses=("topic", "reopen_count"))
-    replied = _replies(scope, interactions)
-    rows_ = table.rows.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.now))
-    judged = rows_.join(replied, left_on="id", right_on="ticket_id", how="left").join(
-        _repeated(rows_, table, window), on="id", how="left"
+    table = scope.open(
+        tickets,
+        Ticket,
+        needs=("id", "category", "resolved_at", *_NEEDS.get(method, ())),
+        uses=("created_at", "topic", "reopen_count"),
     )
+    rows_ = table.rows
+    if "created_at" in table.columns:
+        rows_ = rows_.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.now))
+    judged = _with_messages(scope, rows_, interactions)
+    window = 0
+    if method == "no_repeat":
+        window = repeat_within_days * MICROSECONDS_A_DAY
+        judged = judged.join(_repeated(rows_, table, window), on="id", how="left")
     resolved = (nw.col("category") == "resolved") & (nw.col("resolved_at") <= scope.now)
-    outcome = _outcome(scope, table, window)
+    outcome = _outcome(scope, window, _is_first(method, table))
     (found,) = yield [scope.question(judged, at="resolved_at", dated=resolved, outcome=outcome)]
     check_outcomes(found, "category", _CATEGORIES)
     first = _COUNTED[:1]
@@ -98,15 +118,33 @@ def first_contact_resolution(
     )
 
 
-def _replies(scope: Scope, interactions: Any) -> nw.LazyFrame[Any]:
-    """The number of replies by people to each ticket."""
+def replies(scope: Scope, interactions: Any) -> nw.LazyFrame[Any]:
+    """Return the replies of people to tickets up to `as_of`, with `ticket_id` and `at`."""
+    return _said(scope, interactions, "outbound")
+
+
+def _said(scope: Scope, interactions: Any, direction: str) -> nw.LazyFrame[Any]:
+    """The messages of people about tickets in one direction."""
     needs = ("ticket_id", "direction", "at")
     table = scope.open(interactions, Interaction, needs=needs, uses=("provenance",), is_main=False)
     _check_directions(table)
-    is_reply = (nw.col("direction") == "outbound") & ~nw.col("ticket_id").is_null() & (nw.col("at") <= scope.now)
+    is_said = (nw.col("direction") == direction) & ~nw.col("ticket_id").is_null() & (nw.col("at") <= scope.now)
     if "provenance" in table.columns:
-        is_reply = is_reply & (nw.col("provenance").is_null() | (nw.col("provenance") != "machine"))
-    return table.rows.filter(is_reply).group_by("ticket_id").agg(replies=nw.len())
+        is_said = is_said & (nw.col("provenance").is_null() | (nw.col("provenance") != "machine"))
+    return table.rows.filter(is_said)
+
+
+def _with_messages(scope: Scope, tickets: nw.LazyFrame[Any], interactions: Any) -> nw.LazyFrame[Any]:
+    """The tickets with the number of their `messages` on which it depends: further ones of the customer, or replies."""
+    if scope.method != "freshservice":
+        counted = replies(scope, interactions)
+    else:
+        begun = tickets.select("id", "created_at", "resolved_at")
+        said = begun.join(_said(scope, interactions, "inbound"), left_on="id", right_on="ticket_id", how="inner")
+        counted = said.filter((nw.col("at") > nw.col("created_at")) & (nw.col("at") <= nw.col("resolved_at")))
+        counted = counted.select("at", ticket_id=nw.col("id"))
+    messages = counted.group_by("ticket_id").agg(messages=nw.len())
+    return tickets.join(messages, left_on="id", right_on="ticket_id", how="left")
 
 
 def _check_directions(table: Table) -> None:
@@ -132,12 +170,23 @@ def _repeated(tickets: nw.LazyFrame[Any], table: Table, window: int) -> nw.LazyF
     return pairs.filter(after & (nw.col("other_id") != nw.col("id"))).group_by("id").agg(repeats=nw.len())
 
 
-def _outcome(scope: Scope, table: Table, window: int) -> nw.Expr:
+def _is_first(method: str, table: Table) -> nw.Expr:
+    """Whether a resolved ticket was resolved at the first contact."""
+    messages = nw.col("messages").fill_null(0)
+    if method == "freshservice":
+        return messages == 0
+    if method == "fivetran":
+        return messages == 1
+    if method == "zendesk":
+        return messages <= 1
+    first = (messages <= 1) & nw.col("repeats").is_null()
+    return first & (nw.col("reopen_count").fill_null(0) == 0) if "reopen_count" in table.columns else first
+
+
+def _outcome(scope: Scope, window: int, is_first: nw.Expr) -> nw.Expr:
     category, resolved_at = nw.col("category"), nw.col("resolved_at")
-    first = nw.col("replies").fill_null(0) <= 1
-    first = first & nw.col("repeats").is_null()
-    if "reopen_count" in table.columns:
-        first = first & (nw.col("reopen_count").fill_null(0) == 0)
+    # Without it nobody knows which message was the first.
+    undated = nw.col("created_at").is_null() if scope.method == "freshservice" else nw.lit(value=False)
     is_resolved = category == "resolved"
     return (
         nw.when(category.is_null() | category.is_in(["open", "paused"]) | (is_resolved & (resolved_at > scope.now)))
@@ -146,9 +195,11 @@ def _outcome(scope: Scope, table: Table, window: int) -> nw.Expr:
         .then(unknown("category"))
         .when(resolved_at.is_null())
         .then(nw.lit(_UNDATED))
+        .when(undated)
+        .then(nw.lit("no creation date"))
         .when(resolved_at + window > scope.now)
         .then(nw.lit("window still open"))
-        .when(first)
+        .when(is_first)
         .then(nw.lit("first contact"))
         .otherwise(nw.lit("more contacts"))
     )
