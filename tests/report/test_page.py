@@ -21,6 +21,12 @@ from crmkit.report import Notice, page
 from crmkit.report.format import escaped, quantity
 
 AS_OF = date(2025, 12, 18)
+SHOWN = [
+    metrics.registered()[name].definition
+    for name in ("win_rate", "sales_cycle", "average_order_value", "nps", "first_contact_resolution")
+]  # type: ignore[attr-defined]
+"""The KPIs of the page, in its order."""
+
 TZ = "Europe/Warsaw"
 _OUTCOMES: tuple[Literal["open", "won", "lost"], ...] = ("won", "lost", "won", "won", "open")
 HOSTILE = "<script>alert('$title & \"co\"')</script>"
@@ -104,7 +110,7 @@ def _rows(text: str, caption: str) -> list[list[str]]:
 
 def test_every_kpi_has_its_title_definition_and_formula_on_a_card(text: str) -> None:
     cards = [_words(card) for card in _of_class(_parsed(text), "card")]
-    for card, definition in zip(cards, metrics.catalogue(), strict=True):
+    for card, definition in zip(cards, SHOWN, strict=True):
         assert definition.title in card
         assert definition.text in card
         assert definition.formula in card
@@ -112,7 +118,7 @@ def test_every_kpi_has_its_title_definition_and_formula_on_a_card(text: str) -> 
 
 def test_the_definitions_name_every_method_and_source_and_mark_the_method_in_use(text: str) -> None:
     defined = _section(text, "definitions")
-    for definition in metrics.catalogue():
+    for definition in SHOWN:
         assert all(f"{name}" in defined and meaning in defined for name, meaning in definition.methods.items())
         assert all(source in defined for source in definition.sources)
     assert defined.count("(used here)") == 5

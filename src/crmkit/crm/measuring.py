@@ -38,10 +38,14 @@ class Metrics:
 
     def _measured(self, definition: metrics.Definition, **options: Any) -> metrics.MetricResult:
         function: Callable[..., metrics.MetricResult] = getattr(metrics, definition.name)
-        tables = {name: self._table(name, options) for name in definition.tables(options.get("method"))}
+        inputs = definition.tables(options.get("method"))
+        # A table that a CRM does not keep, such as pairs of duplicates, is the caller's to give.
+        tables = {
+            name: self._table(name, options) for name in inputs if name not in options and hasattr(self._crm, name)
+        }
         options = {"as_of": self._crm.now(), "tz": self._crm.tz, **options}
-        if len(tables) == 1:
-            return function(next(iter(tables.values())), **options)
+        if len(inputs) == 1:
+            return function(*tables.values(), **options)
         return function(**tables, **options)
 
     def _table(self, name: str, options: Mapping[str, Any]) -> Any:

@@ -50,12 +50,17 @@ def through_the_door(rows: nw.LazyFrame[Any], instants: Sequence[str], tz: str) 
     """
     if not instants:
         return rows
-    engine = str(rows.implementation).lower().rpartition(".")[2]
+    engine = engine_of(rows)
     if engine not in _ENGINES:
         raise InvalidInput(
             f"data in {engine} is not counted where it is; give {', '.join(_ENGINES)}, pandas, Arrow or records"
         )
     return _ENGINES[engine](rows, instants, tz)
+
+
+def engine_of(rows: nw.LazyFrame[Any]) -> str:
+    """Return the name of the engine that rows are in, such as "polars"."""
+    return str(rows.implementation).lower().rpartition(".")[2]
 
 
 def _day(column: str) -> str:

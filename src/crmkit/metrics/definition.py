@@ -14,6 +14,7 @@ class Definition:
 
     `methods` maps each accepted `method=` to what it does; the first one is the default. `inputs` are the tables that it reads,
     and `other_inputs` those of a method that reads others. Results of parts of the data that share no `key` add up.
+    `sources` are empty where the definition is crmkit's own.
     """
 
     name: str

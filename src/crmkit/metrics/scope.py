@@ -9,7 +9,7 @@ import attrs
 import narwhals as nw
 
 from crmkit.errors import InvalidInput, choices
-from crmkit.frames.door import moment, period_of
+from crmkit.frames.door import engine_of, moment, period_of
 from crmkit.frames.table import Table, group_columns, open_table
 from crmkit.frames.tally import Counts, Key, Question, Sums, Tally, question
 from crmkit.metrics.definition import Definition
@@ -74,6 +74,7 @@ class Scope:
     tz: str
     ci: float | None
     columns: Mapping[str, str] | None
+    _engines: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
 
     @property
     def now(self) -> int:
@@ -83,8 +84,11 @@ class Scope:
     def open(
         self, data: Any, cls: type[Record], *, needs: Sequence[str], uses: Sequence[str] = (), is_main: bool = True
     ) -> Table:
-        """Return a table of the KPI; the main one is that which is grouped by columns and filtered by a rule."""
-        return open_table(
+        """Return a table of the KPI; the main one is that which is grouped by columns and filtered by a rule.
+
+        Raises `InvalidInput` as `open_table` does, and for tables that are in different engines.
+        """
+        table = open_table(
             data,
             cls,
             needs=needs,
@@ -94,6 +98,13 @@ class Scope:
             tz=self.tz,
             where=self.where if is_main else EVERYTHING,
         )
+        self._engines.add(engine_of(table.rows))
+        if len(self._engines) > 1:
+            raise InvalidInput(
+                f"the tables of {self.definition.name} are in {' and '.join(sorted(self._engines))}, and no engine reads another's; "
+                "give all of them as one kind of data"
+            )
+        return table
 
     def window(self, at: nw.Expr) -> nw.Expr:
         """Whether an instant counts: inside the half-open window and not after `as_of`."""

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from crmkit import metrics
 from crmkit.metrics import Definition
 from crmkit.report.figures import Figures, Kpi
 from crmkit.report.format import MISSING, counted, escaped, number
@@ -43,9 +42,8 @@ def about_data(figures: Figures, notices: Iterable[Notice]) -> str:
 
 
 def definitions(figures: Figures) -> str:
-    """Return every KPI of the catalogue: text, formula, methods and sources, with the method marked that the page uses."""
-    used = {name: kpi.method for name, kpi in figures.kpis.items()}
-    defined = [_definition(each, used.get(each.name)) for each in metrics.catalogue()]
+    """Return every KPI of the page: text, formula, methods and sources, with the method marked that the page uses."""
+    defined = [_definition(kpi.definition, kpi.method) for kpi in figures.kpis.values()]
     return "\n".join(['<div class="definitions">', *defined, "</div>"])
 
 
