@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import narwhals as nw
 import polars as pl
 import pytest
 from hypothesis import given
@@ -131,12 +132,9 @@ def test_a_vertical_makes_a_kpi_of_its_own_in_a_few_lines() -> None:
     def open_deals(deals: Iterable[Deal], *, method: str = "all", **asked: Any) -> Steps:
         scope = make_scope(VISITS, method, Asked(**asked))  # type: ignore[typeddict-item]
         table = scope.open(deals, Deal, needs=("category", "created_at"))
-        (found,) = yield [scope.question(table.rows, at="created_at", outcome=category)]
+        (found,) = yield [scope.question(table.rows, at="created_at", outcome=nw.col("category"))]
         return result(scope, found, ["open"], lambda counts: number(counts, ["open"]))
 
-    import narwhals as nw
-
-    category = nw.col("category")
     try:
         one = Deal(pipeline_id="gym", stage="Trial", created_at=datetime(2025, 3, 1, tzinfo=UTC))
         assert open_deals([one], as_of=AS_OF).value == 1

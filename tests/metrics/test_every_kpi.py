@@ -20,7 +20,11 @@ from tests.examples import few
 from tests.frames.kinds import KINDS
 from tests.metrics.cases import AS_OF, CASES, CLASSES, EVERY, GENERAL, TZS, Case, every_case
 
-DEFAULTS = {definition.name: Case(definition, next(iter(definition.methods))) for definition in catalogue() if definition.name in GENERAL}
+DEFAULTS = {
+    definition.name: Case(definition, next(iter(definition.methods)))
+    for definition in catalogue()
+    if definition.name in GENERAL
+}
 every_kpi = pytest.mark.parametrize("kpi", DEFAULTS.values(), ids=DEFAULTS)
 SUMS = ("n", "numerator", "denominator")
 

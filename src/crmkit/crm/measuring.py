@@ -27,17 +27,18 @@ class Metrics:
 
     def __getattr__(self, name: str) -> Callable[..., metrics.MetricResult]:
         """Return the KPI of this name; raise `AttributeError`, which lists them, for another."""
-        known = {definition.name: definition for definition in metrics.catalogue()}
+        known = metrics.registered()
         if name not in known:
             raise AttributeError(f"there is no KPI {name!r}; {choices(name, known)}")
         return partial(self._measured, known[name])
 
     def __dir__(self) -> list[str]:
         """List the KPIs."""
-        return [definition.name for definition in metrics.catalogue()]
+        return list(metrics.registered())
 
-    def _measured(self, definition: metrics.Definition, **options: Any) -> metrics.MetricResult:
-        function: Callable[..., metrics.MetricResult] = getattr(metrics, definition.name)
+    def _measured(self, function: Any, **options: Any) -> metrics.MetricResult:
+        definition: metrics.Definition = function.definition
+        measure: Callable[..., metrics.MetricResult] = function
         inputs = definition.tables(options.get("method"))
         # A table that a CRM does not keep, such as pairs of duplicates, is the caller's to give.
         tables = {
@@ -45,8 +46,8 @@ class Metrics:
         }
         options = {"as_of": self._crm.now(), "tz": self._crm.tz, **options}
         if len(inputs) == 1:
-            return function(*tables.values(), **options)
-        return function(**tables, **options)
+            return measure(*tables.values(), **options)
+        return measure(**tables, **options)
 
     def _table(self, name: str, options: Mapping[str, Any]) -> Any:
         """The columns of a table, which a store reads faster than records; records where a vertical's column is asked for."""

@@ -13,6 +13,8 @@ All take the same arguments where they make sense:
 - `columns`: published column names mapped to the names that the data has.
 """
 
+from typing import Any
+
 from crmkit.metrics.asking import compute, kpi, registered
 from crmkit.metrics.backlog import backlog, backlog_age, escalation_rate, reopen_rate, service_level_attainment
 from crmkit.metrics.base import churn_rate, customer_growth, new_customers, reactivations, retention_rate
@@ -20,6 +22,7 @@ from crmkit.metrics.campaigns import campaign_lift, campaign_revenue, campaign_r
 from crmkit.metrics.comparing import Compared, Comparison, compare
 from crmkit.metrics.deals import sales_cycle, win_rate
 from crmkit.metrics.definition import Definition
+from crmkit.metrics.forecast import forecast
 from crmkit.metrics.leads import lead_conversion, new_leads
 from crmkit.metrics.lifetime_value import customer_lifetime_value
 from crmkit.metrics.messaging import (
@@ -33,14 +36,18 @@ from crmkit.metrics.messaging import (
 )
 from crmkit.metrics.opinions import customer_effort, customer_satisfaction, nps, response_rate
 from crmkit.metrics.orders import average_order_value
-from crmkit.metrics.pipeline import forecast, pipeline_value, pipeline_velocity, quote_acceptance, target_attainment
+from crmkit.metrics.packages import package_balance, package_expiry
+from crmkit.metrics.pipeline import pipeline_value, pipeline_velocity
 from crmkit.metrics.quality import DuplicatePair, completeness, duplicate_share, freshness
+from crmkit.metrics.quotes import quote_acceptance
 from crmkit.metrics.recurring import average_revenue_per_account, mrr_movements, revenue_churn
-from crmkit.metrics.renewals import freeze_share, package_balance, package_expiry, renewal_rate, touch_effectiveness
+from crmkit.metrics.renewals import freeze_share, renewal_rate
 from crmkit.metrics.result import Measure, MetricResult
 from crmkit.metrics.service import first_contact_resolution
 from crmkit.metrics.spending import acquisition_cost, cost_per_lead, retention_cost
 from crmkit.metrics.stages import stage_duration
+from crmkit.metrics.targets import target_attainment
+from crmkit.metrics.touches import touch_effectiveness
 from crmkit.metrics.waiting import first_response_time, resolution_time, waiting_time
 from crmkit.metrics.work import activity, card_completeness, task_completion, task_punctuality
 
@@ -118,9 +125,73 @@ __all__ = [
 
 
 def catalogue() -> tuple[Definition, ...]:
-    """Return the definition of every KPI, in the order in which a business meets them.
+    """Return the definition of every KPI, in the order in which a business meets them, and then those of verticals.
 
-    >>> [definition.name for definition in catalogue()][:2]
-    ['win_rate', 'sales_cycle']
+    >>> [definition.name for definition in catalogue()][:3]
+    ['new_leads', 'lead_conversion', 'win_rate']
     """
-    return tuple(function.definition for function in registered().values())  # type: ignore[attr-defined]
+    found: dict[str, Any] = {name: globals()[name] for name in _ORDER} | dict(registered())
+    return tuple(function.definition for function in found.values())
+
+
+_ORDER = (
+    "new_leads",
+    "lead_conversion",
+    "win_rate",
+    "sales_cycle",
+    "stage_duration",
+    "pipeline_value",
+    "pipeline_velocity",
+    "forecast",
+    "target_attainment",
+    "quote_acceptance",
+    "average_order_value",
+    "new_customers",
+    "churn_rate",
+    "retention_rate",
+    "reactivations",
+    "customer_growth",
+    "mrr_movements",
+    "revenue_churn",
+    "average_revenue_per_account",
+    "customer_lifetime_value",
+    "acquisition_cost",
+    "retention_cost",
+    "cost_per_lead",
+    "renewal_rate",
+    "touch_effectiveness",
+    "freeze_share",
+    "package_balance",
+    "package_expiry",
+    "first_contact_resolution",
+    "first_response_time",
+    "waiting_time",
+    "resolution_time",
+    "reopen_rate",
+    "backlog",
+    "backlog_age",
+    "service_level_attainment",
+    "escalation_rate",
+    "nps",
+    "customer_satisfaction",
+    "customer_effort",
+    "response_rate",
+    "delivery_rate",
+    "open_rate",
+    "click_rate",
+    "click_through_rate",
+    "reply_rate",
+    "bounce_rate",
+    "unsubscribe_rate",
+    "campaign_revenue",
+    "campaign_roi",
+    "campaign_lift",
+    "activity",
+    "task_completion",
+    "task_punctuality",
+    "card_completeness",
+    "completeness",
+    "freshness",
+    "duplicate_share",
+)
+"""From the first contact to what is known in the end."""

@@ -11,11 +11,11 @@ from crmkit.frames.door import MICROSECONDS_A_DAY, beside
 from crmkit.frames.table import MONEY_UNITS, Table, group_columns
 from crmkit.frames.tally import Counts, Question, Sums, Tally, merged
 from crmkit.metrics.asking import Steps, kpi
+from crmkit.metrics.days import days_window
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.money import UNPRICED, one_currency
-from crmkit.metrics.opinions import days_window
 from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, rows, unknown
-from crmkit.metrics.spending import _COST, Accrual, _spent
+from crmkit.metrics.spending import COST, Accrual, spent
 from crmkit.model.interaction import Interaction
 from crmkit.model.message import Message
 from crmkit.model.order import Order
@@ -173,22 +173,22 @@ def campaign_roi(
     scope = make_scope(CAMPAIGN_ROI, method, asked)
     if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 < margin <= 1:
         raise InvalidInput(f"margin={margin!r} is no share of revenue; give a number above 0 and up to 1")
-    spent = yield from _spent(scope, costs, accrual)
+    booked = yield from spent(scope, costs, accrual)
     found = yield from _attributed(scope, interactions, orders, within_days, half_life_days)
-    both = merged(spent, found)
+    both = merged(booked, found)
     return result(
-        scope, both, [_ATTRIBUTED, _COST], lambda counts: _return(counts, float(margin)), numerator=[_ATTRIBUTED]
+        scope, both, [_ATTRIBUTED, COST], lambda counts: _return(counts, float(margin)), numerator=[_ATTRIBUTED]
     )
 
 
 def _return(counts: Counts, margin: float) -> dict[str, Any]:
-    spent = counts.get(_COST, {})
+    costs = counts.get(COST, {})
     by_currency = dict(counts.get(_ATTRIBUTED, {}))
-    for (currency, _), sums in spent.items():
+    for (currency, _), sums in costs.items():
         by_currency[currency] = by_currency.get(currency, Sums()) + sums
     _, warnings = one_currency(by_currency)
     credited = _credited_amount(counts)
-    revenue, cost = credited["value"], all_sums(spent).total / MONEY_UNITS
+    revenue, cost = credited["value"], all_sums(costs).total / MONEY_UNITS
     earned = revenue * margin - cost
     return {
         "value": earned / cost if cost > 0 else None,

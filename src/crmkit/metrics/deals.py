@@ -15,7 +15,7 @@ from crmkit.metrics.money import UNPRICED, currency_bucket, one_currency
 from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, unknown
 from crmkit.model.deal import Deal
 
-_CATEGORIES = ("open", "won", "lost")
+CATEGORIES = ("open", "won", "lost")
 _OPEN = "open"
 _UNDATED = "closed without a close date"
 _UNCATEGORISED = "no category"
@@ -70,7 +70,7 @@ def win_rate(
     0.6666666666666666
     """
     scope = make_scope(WIN_RATE, method, asked)
-    counted = _CATEGORIES if method == "created" else ("won", "lost")
+    counted = CATEGORIES if method == "created" else ("won", "lost")
     if method == "created":
         question = _created(scope, deals)
     elif method == "amount":
@@ -79,7 +79,7 @@ def win_rate(
         table = scope.open(deals, Deal, needs=("category", "closed_at"), uses=("created_at", "id"))
         question = _closed(scope, table)
     (found,) = yield [question]
-    check_outcomes(found, "category", _CATEGORIES)
+    check_outcomes(found, "category", CATEGORIES)
     if method == "amount":
         return result(scope, found, counted, _amount_won, numerator=["won"])
     nothing = "no deal was created" if method == "created" else "no deal was closed"
@@ -149,7 +149,7 @@ def sales_cycle(
     days = day_of("closed_at") - day_of("created_at")
     unusable = ((nw.col("created_at").is_null(), "no creation date"), (days < 0, "closed before it was created"))
     (found,) = yield [_closed(scope, table, bucket=days, unusable=unusable)]
-    check_outcomes(found, "category", _CATEGORIES)
+    check_outcomes(found, "category", CATEGORIES)
     counted = ("won", "lost") if method == "closed" else (method,)
     return result(
         scope,
@@ -188,7 +188,7 @@ def _closed(
         known,
         at="closed_at",
         dated=closed & (closed_at <= scope.now),
-        outcome=outcome.when(category.is_in(_CATEGORIES)).then(category).otherwise(unknown("category")),
+        outcome=outcome.when(category.is_in(CATEGORIES)).then(category).otherwise(unknown("category")),
         bucket=bucket,
         amount=amount,
         squares=squares,
@@ -206,7 +206,7 @@ def _created(scope: Scope, deals: Any) -> Question:
         .then(nw.lit(_UNCATEGORISED))
         .when(later)
         .then(nw.lit(_OPEN))
-        .when(category.is_in(_CATEGORIES))
+        .when(category.is_in(CATEGORIES))
         .then(category)
         .otherwise(unknown("category"))
     )

@@ -10,9 +10,9 @@ from crmkit.errors import InvalidInput
 from crmkit.frames.table import Table
 from crmkit.frames.tally import Question
 from crmkit.metrics.asking import Steps, kpi
+from crmkit.metrics.days import days_window
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import share
-from crmkit.metrics.opinions import days_window
 from crmkit.metrics.scope import Asked, Scope, make_scope, result
 from crmkit.model.message import Message
 

@@ -6,10 +6,11 @@ import attrs
 import narwhals as nw
 
 from crmkit.errors import InvalidInput
-from crmkit.frames.door import MICROSECONDS_A_DAY, period_of
+from crmkit.frames.door import period_of
 from crmkit.frames.table import Table, group_columns
 from crmkit.frames.tally import Counts, Question, Tally
 from crmkit.metrics.asking import Steps, kpi
+from crmkit.metrics.days import days_window
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import share
 from crmkit.metrics.scope import Asked, Scope, make_scope, result, rows
@@ -345,15 +346,6 @@ def response_rate(
         lambda counts: share(counts, ["answered"], _RESPONSES, ci=scope.ci, nothing="nobody was asked"),
         numerator=["answered"],
     )
-
-
-def days_window(within_days: Any, name: str = "within_days") -> int | None:
-    """Return a number of days of 24 hours in microseconds, None for None; raise `InvalidInput` for what is no such number."""
-    if within_days is None:
-        return None
-    if not isinstance(within_days, int) or isinstance(within_days, bool) or within_days < 1:
-        raise InvalidInput(f"{name}={within_days!r} is no window; give a whole number of days from 1, or None")
-    return within_days * MICROSECONDS_A_DAY
 
 
 def _check_scale(scale: Any, is_reversed: Any) -> _Scale:

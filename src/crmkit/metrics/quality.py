@@ -13,9 +13,9 @@ from crmkit.frames.filtering import as_expression, filter_columns
 from crmkit.frames.schema import INSTANT, schema
 from crmkit.frames.tally import Counts, Question, merged
 from crmkit.metrics.asking import Steps, kpi
+from crmkit.metrics.days import check_days, with_instant
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import durations, share
-from crmkit.metrics.renewals import check_days, with_instant
 from crmkit.metrics.scope import Asked, Scope, all_sums, make_scope, result, rows
 from crmkit.model.customer import Customer
 from crmkit.model.records import Category, FieldInfo, Record, field, fields, record

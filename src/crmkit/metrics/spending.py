@@ -24,7 +24,7 @@ from crmkit.rules import EVERYTHING
 from crmkit.stats.periods import index_of, period_of, zone
 
 Accrual = Literal["daily", "cash"]
-_COST, _CUSTOMER, _LEAD = "cost", "new", "lead"
+COST, _CUSTOMER, _LEAD = "cost", "new", "lead"
 _DAY = timedelta(days=1)
 _DAYS = ("incurred_on", "starts_on", "ends_on")
 
@@ -85,12 +85,12 @@ def retention_cost(
     310.0
     """
     scope = make_scope(RETENTION_COST, method, asked)
-    spent = yield from _spent(scope, costs, accrual, categories)
+    booked = yield from spent(scope, costs, accrual, categories)
     customers = yield from standings(scope, subscriptions)
     divided = {"retained": (STAYED,), "active_end": AT_END, "average_active": (*AT_START, *AT_END)}[method]
     parts = 2 if method == "average_active" else 1
     nothing = "no customer was active" if parts > 1 else "no customer was kept"
-    return _divided(scope, merged(spent, customers), EVERYBODY, divided, nothing=nothing, parts=parts)
+    return _divided(scope, merged(booked, customers), EVERYBODY, divided, nothing=nothing, parts=parts)
 
 
 ACQUISITION_COST = Definition(
@@ -158,11 +158,11 @@ def acquisition_cost(
     name, data = ("orders", orders) if method == "order" else ("subscriptions", subscriptions)
     if data is None:
         raise InvalidInput(f"method={method!r} reads the table {name!r}; give {name}=")
-    spent = yield from _spent(scope, costs, accrual, lag_days=lag_days)
+    booked = yield from spent(scope, costs, accrual, lag_days=lag_days)
     if method == "paid":
-        spent = {key: _of(counts, paid) for key, counts in spent.items()}
+        booked = {key: _of(counts, paid) for key, counts in booked.items()}
     customers = yield from newcomers(scope, data, orders=method == "order")
-    return _divided(scope, merged(spent, customers), [_CUSTOMER], [_CUSTOMER], nothing="there was no new customer")
+    return _divided(scope, merged(booked, customers), [_CUSTOMER], [_CUSTOMER], nothing="there was no new customer")
 
 
 COST_PER_LEAD = Definition(
@@ -212,11 +212,11 @@ def cost_per_lead(
     25.0
     """
     scope = make_scope(COST_PER_LEAD, method, asked)
-    spent = yield from _spent(scope, costs, accrual)
+    booked = yield from spent(scope, costs, accrual)
     table = scope.open(leads, Lead, needs=("created_at",), uses=("id",))
     undated = nw.when(nw.col("created_at").is_null()).then(nw.lit("no creation date"))
     (found,) = yield [scope.question(table.rows, at="created_at", outcome=undated.otherwise(nw.lit(_LEAD)))]
-    return _divided(scope, merged(spent, found), [_LEAD], [_LEAD], nothing="there was no lead")
+    return _divided(scope, merged(booked, found), [_LEAD], [_LEAD], nothing="there was no lead")
 
 
 @attrs.frozen
@@ -239,7 +239,7 @@ class _Line:
         return int(amount * self.share * passed / days // 1)
 
 
-def _spent(
+def spent(
     scope: Scope, costs: Any, accrual: str, categories: Collection[str] | None = None, *, lag_days: int = 0
 ) -> Generator[Sequence[Question], Any, Tally]:
     """Return the costs of each period and group, with currency and category as bucket; ask once."""
@@ -256,18 +256,18 @@ def _spent(
         undated, keys, outcome=_flaw(table), bucket=_packed(table), amount=nw.col("amount"), record=record
     )
     (found,) = yield [asking]
-    spent: Tally = {}
+    booked: Tally = {}
     for key, counts in found.items():
-        left_out = {reason: {None: Sums(rows(buckets))} for reason, buckets in counts.items() if reason != _COST}
-        spent = merged(spent, {key: left_out} if left_out else {})
-        for packed, sums in counts.get(_COST, {}).items():
+        left_out = {reason: {None: Sums(rows(buckets))} for reason, buckets in counts.items() if reason != COST}
+        booked = merged(booked, {key: left_out} if left_out else {})
+        for packed, sums in counts.get(COST, {}).items():
             line = _unpacked(packed)
             if categories is not None and line.category not in categories:
                 raise InvalidInput(
                     f"column 'category' holds {line.category!r}; {choices(line.category, list(categories))}"
                 )
-            spent = merged(spent, dict(_accrued(scope, key, line, sums, lag_days)))
-    return spent
+            booked = merged(booked, dict(_accrued(scope, key, line, sums, lag_days)))
+    return booked
 
 
 def _day(table: Table, column: str) -> nw.Expr:
@@ -283,7 +283,7 @@ def _flaw(table: Table) -> nw.Expr:
     if "starts_on" in table.columns:
         undated = undated & nw.col("starts_on").is_null()
     reason = nw.when(nw.col("amount").is_null()).then(nw.lit(UNPRICED)).when(undated).then(nw.lit("no day"))
-    return reason.when(nw.col("category").is_null()).then(nw.lit("no category")).otherwise(nw.lit(_COST))
+    return reason.when(nw.col("category").is_null()).then(nw.lit("no category")).otherwise(nw.lit(COST))
 
 
 def _packed(table: Table) -> nw.Expr:
@@ -327,27 +327,27 @@ def _accrued(
         index = None if scope.every is None else index_of(first, scope.every)
         end = until if index is None or scope.every is None else min(until, period_of(index, scope.every).end)
         total = line.spent(sums.total, first - lag, end - lag)
-        yield (index, *key[1:]), {_COST: {(line.currency, line.category): Sums(sums.n, total)}}
+        yield (index, *key[1:]), {COST: {(line.currency, line.category): Sums(sums.n, total)}}
         first = end
 
 
 def _of(counts: Counts, categories: Collection[str]) -> Counts:
-    kept = {bucket: sums for bucket, sums in counts.get(_COST, {}).items() if bucket[1] in categories}
-    return {**counts, _COST: kept}
+    kept = {bucket: sums for bucket, sums in counts.get(COST, {}).items() if bucket[1] in categories}
+    return {**counts, COST: kept}
 
 
 def _divided(
     scope: Scope, found: Tally, known: Sequence[str], divided: Sequence[str], *, nothing: str, parts: int = 1
 ) -> MetricResult:
     """Divide costs by the number of some outcomes, of which `known` are no reasons for leaving out."""
-    measures = result(scope, found, [_COST, *known], lambda counts: _each(counts, divided, nothing, parts))
-    return attrs.evolve(measures, outcomes={"numerator": (_COST,), "denominator": tuple(divided)})
+    measures = result(scope, found, [COST, *known], lambda counts: _each(counts, divided, nothing, parts))
+    return attrs.evolve(measures, outcomes={"numerator": (COST,), "denominator": tuple(divided)})
 
 
 def _each(counts: Counts, divided: Sequence[str], nothing: str, parts: int) -> dict[str, Any]:
     by_currency: dict[Any, Sums] = {}
     by_category: Counter[str] = Counter()
-    for (currency, category), sums in sorted(counts.get(_COST, {}).items(), key=repr):
+    for (currency, category), sums in sorted(counts.get(COST, {}).items(), key=repr):
         by_currency[currency] = by_currency.get(currency, Sums()) + sums
         by_category[category] += sums.total
     unit, warnings = one_currency(by_currency)

@@ -9,10 +9,10 @@ import narwhals as nw
 from crmkit.frames.door import beside
 from crmkit.frames.tally import Counts, Question
 from crmkit.metrics.asking import Steps, kpi
+from crmkit.metrics.days import first_day_not_over
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import share
 from crmkit.metrics.quality import card, measured
-from crmkit.metrics.renewals import first_day_not_over
 from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, unknown
 from crmkit.model.customer import Customer
 from crmkit.model.interaction import Interaction

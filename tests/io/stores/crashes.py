@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 
 from crmkit.io.stores import open_store
 from tests.io.stores import processes, units

@@ -1,20 +1,16 @@
 """Threads and processes that write the same records at the same time."""
 
-import random
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from itertools import count
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from threading import Barrier, Thread
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 import attrs
 
 from crmkit import CRM
-from crmkit.errors import Conflict
-from crmkit.io.stores import Store, open_store, schema_of
-from crmkit.model import Customer, Employee
+from crmkit.model import Customer
 from tests.io.stores import processes
 
 TALLY = Customer(id="tally", kind="person", name="Ann", custom={"visits": 0})

@@ -22,7 +22,11 @@ def main() -> None:
     from adbc_driver_sqlite import connect  # noqa: PLC0415
 
     out, rows, parameters = sys.stdout.buffer, asked["rows"], asked["parameters"]
-    with connect(asked["uri"]) as database, AdbcConnection(database) as connection, AdbcStatement(connection) as statement:
+    with (
+        connect(asked["uri"]) as database,
+        AdbcConnection(database) as connection,
+        AdbcStatement(connection) as statement,
+    ):
         run(pa, statement, "PRAGMA query_only = ON", [])
         # Types are guessed from the first batch of a result, so all of it is in one.
         statement.set_options(**{"adbc.sqlite.query.batch_rows": str(rows)})

@@ -104,7 +104,9 @@ class _Source:
             return made
         # A column that came later is NULL in the rows that were there, whose records have the default of the field.
         defaults = _default(self.reader.cls, info)
-        return {name: expr.fill_null(pl.lit(defaults[name])) if name in defaults else expr for name, expr in made.items()}
+        return {
+            name: expr.fill_null(pl.lit(defaults[name])) if name in defaults else expr for name, expr in made.items()
+        }
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Go through the rows by frames of any size; at least one, which may be empty."""
@@ -140,13 +142,17 @@ class _Source:
     def _frame(self, rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
         cells = zip(*rows, strict=True) if rows else ((),) * len(self._given)
         try:
-            return pl.DataFrame([pl.Series(name, each, kind) for (name, kind), each in zip(self._given.items(), cells, strict=True)])
+            return pl.DataFrame(
+                [pl.Series(name, each, kind) for (name, kind), each in zip(self._given.items(), cells, strict=True)]
+            )
         except (TypeError, OverflowError, pl.exceptions.PolarsError):
             raise self._unreadable() from None
 
     def _unreadable(self) -> StoreError:
         name, cls = self.reader.session.database.name, self.reader.cls.__name__
-        return StoreError(f"{name}: the table of {cls} holds a value that crmkit did not write; undo what another program changed")
+        return StoreError(
+            f"{name}: the table of {cls} holds a value that crmkit did not write; undo what another program changed"
+        )
 
 
 def _columns(info: FieldInfo) -> dict[str, Kind]:

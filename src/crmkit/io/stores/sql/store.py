@@ -365,4 +365,6 @@ class SqlStore:
 
 def _can_be_stored(record_id: str) -> bool:
     """Whether an id is text that records accept; a driver would fail on any other."""
-    return record_id.isprintable() or ("\x00" not in record_id and record_id.encode(errors="replace").decode() == record_id)
+    return record_id.isprintable() or (
+        "\x00" not in record_id and record_id.encode(errors="replace").decode() == record_id
+    )
