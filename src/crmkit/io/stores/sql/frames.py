@@ -64,19 +64,31 @@ class _Source:
     reader: Reader
     wanted: Sequence[str]
     page_rows: int
-    _query: Prepared = attrs.field(init=False)
+    _query: sa.Select[Any] = attrs.field(init=False)
 
     @_query.default
-    def _prepared(self) -> Prepared:
-        own, place = self.reader.table.table.c, self.reader.table.place
-        later = own.id > sa.bindparam("last_id", "")
-        query = sa.select(*map(self._cell, self._given)).where(self.reader.condition, later)
-        return place.prepared(query.order_by(own.id).limit(sa.bindparam("limit", 1)))
+    def _rows_after(self) -> sa.Select[Any]:
+        later = self.reader.table.table.c.id > sa.bindparam("last_id", "")
+        return sa.select(*map(self._cell, self._given)).where(self.reader.condition, later)
 
     def _cell(self, name: str) -> sa.ColumnElement[Any]:
+        """A column as it is read: as text where drivers give something inexact, or give it slowly."""
         column = self.reader.table.table.c[name]
-        # A driver makes of a decimal what it likes; as text it is exact.
+        if isinstance(column.type, sa.ARRAY):
+            return sa.cast(sa.func.array_to_json(column), sa.Text()).label(name)
         return sa.cast(column, sa.Text()).label(name) if isinstance(column.type, sa.Numeric) else column
+
+    @cached_property
+    def _page(self) -> Prepared:
+        """The next rows by id, as many as `limit` says."""
+        by_id = self._query.order_by(self.reader.table.table.c.id)
+        return self.reader.table.place.prepared(by_id.limit(sa.bindparam("limit", 1)))
+
+    @property
+    def _rest(self) -> Prepared:
+        """All other rows: PostgreSQL streams them, which is fastest in no order, and SQLite gives pages."""
+        place = self.reader.table.place
+        return self._page if place.dialect == "sqlite" else place.prepared(self._query)
 
     @cached_property
     def _fields(self) -> tuple[FieldInfo, ...]:
@@ -120,7 +132,7 @@ class _Source:
         if last_id is None:
             return
         try:
-            yield from stream(self.reader.session, self._query, last_id)
+            yield from stream(self.reader.session, self._rest, last_id)
         except CannotStreamError:
             yield from self._read_here(last_id)
 
@@ -128,7 +140,7 @@ class _Source:
         """The rows after an id through the store's own driver; returns the last id where there may be more."""
         n, place = 0, list(self._given).index("id")
         while n < most:
-            rows = self.reader.session.rows(self._query.sql, self._query.values(last_id=after, limit=self.page_rows))
+            rows = self.reader.session.rows(self._page.sql, self._page.values(last_id=after, limit=self.page_rows))
             if rows or not n:
                 yield self._frame(rows)
             if len(rows) < self.page_rows:
@@ -192,6 +204,10 @@ def _number(name: str) -> pl.Expr:
     return pl.when(digits.str.starts_with("1")).then(shown).otherwise(shown - pl.lit(_NINES, _DECIMAL))
 
 
+def _texts(name: str) -> pl.Expr:
+    return pl.col(name).str.json_decode(_TEXTS)
+
+
 def _instant(name: str) -> pl.Expr:
     return pl.col(name).str.to_datetime("%Y-%m-%dT%H:%M:%S.%6fZ", time_unit="us", time_zone="UTC", cache=False)
 
@@ -204,7 +220,6 @@ _GIVEN: Mapping[DialectName, Mapping[Kind, pl.DataType]] = {
         "flag": pl.Boolean(),
         "instant": pl.Datetime("us"),
         "day": pl.Date(),
-        "texts": _TEXTS,
     },
 }
 """The types of what the driver gives, where that is not text."""
@@ -216,12 +231,13 @@ _MADE: Mapping[DialectName, Mapping[Kind, Callable[[str], pl.Expr]]] = {
         "day": lambda name: pl.col(name).str.to_date("%Y-%m-%d", cache=False),
         "decimal": _number,
         "money": _amount,
-        "texts": lambda name: pl.col(name).str.json_decode(_TEXTS),
+        "texts": _texts,
     },
     "postgresql": {
         "instant": lambda name: pl.col(name).dt.replace_time_zone("UTC").cast(INSTANT),
         "decimal": lambda name: pl.col(name).cast(_DECIMAL),
         "money": _amount,
+        "texts": _texts,
     },
 }
 """What becomes of it, where that is something else."""

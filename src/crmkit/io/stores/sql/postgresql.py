@@ -76,6 +76,9 @@ class Postgresql:
                 meaning = "the server cannot be reached; check that it runs and that the URL is right"
             raise StoreError(f"{name}: {meaning}") from None
 
+    def prepare(self, connection: "psycopg.Connection[Any]") -> None:
+        """See `Database.prepare`: nothing."""
+
     def turn(self) -> AbstractContextManager[None]:
         """See `Database.turn`."""
         return nullcontext()

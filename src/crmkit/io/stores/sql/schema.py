@@ -66,6 +66,8 @@ class Schema:
 
         Several programs may do so at once: one does it, the others find it done. What is there already is never lost.
         """
+        self.version()
+        self._session.prepare()
         with self._session.transaction(UNSTAMPED, None, lock=True):
             if self.place.dialect in _LOCK_STATEMENTS:
                 self._session.run(_LOCK_STATEMENTS[self.place.dialect])

@@ -64,6 +64,7 @@ class SqlStore:
     ) -> None:
         """Use a database whose schema is there; see `Schema.apply`."""
         self._classes = tuple(dict.fromkeys(records))
+        self._known = frozenset(self._classes)
         self._tenant = tenant
         self._is_closed, self._owns_session = False, True
         self._tables = family_tables(self._classes, place)
@@ -82,7 +83,7 @@ class SqlStore:
 
     def schema_alone(self) -> Schema:
         """Return the schema for use without a store: its connections are closed after each use."""
-        self._session.keeps_idle = self._session.database.is_shared
+        self._session.connections.keeps_idle = self._session.database.is_shared
         return self.schema
 
     @property
@@ -357,10 +358,9 @@ class SqlStore:
     def _table(self, cls: type[Record]) -> FamilyTable:
         if self._is_closed:
             raise refusals.closed(self.schema.name)
-        table = self._tables.get(cls)
-        if table is None:
+        if cls not in self._known:
             raise unknown_class(cls, self._classes)
-        return table
+        return self._tables[cls]
 
 
 def _can_be_stored(record_id: str) -> bool:
