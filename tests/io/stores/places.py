@@ -32,7 +32,7 @@ def empty_place(request: pytest.FixtureRequest, kind: str, folder: Path) -> Iter
 @contextmanager
 def empty_schema(server: str) -> Iterator[str]:
     """Lend the URL of a schema of PostgreSQL without tables; connections to it see nothing of others."""
-    name = f"test_{uuid4().hex[:12]}"
+    name = f"test_{uuid4().hex[:10]}"
     with connected(server, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {name}")
     try:

@@ -5,7 +5,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -20,14 +21,14 @@ from hypothesis import strategies as st
 
 from crmkit.errors import InvalidInput, StoreError
 from crmkit.frames import from_records, schema
-from crmkit.io.stores import open_store
+from crmkit.io.stores import open_store, schema_of
 from crmkit.io.stores.sql import SqlStore, frames, streams
-from crmkit.model import RECORDS, Customer, CustomField, Money, Record, Value, new_id, record
+from crmkit.model import RECORDS, Customer, CustomField, Money, Record, new_id, record
 from crmkit.model.custom_field import with_custom
 from crmkit.rules import field
 from crmkit.testing.strategies import records, simplest
 from tests.examples import few
-from tests.io.stores.places import KINDS, empty_place, place
+from tests.io.stores.places import KINDS, empty_place
 from tests.model.vertical import Member, Visit
 
 AT = datetime(2025, 1, 31, 12, tzinfo=UTC)
@@ -38,7 +39,7 @@ shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, He
 def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
     """A store for the whole module; each test has tenants of its own in it."""
     for url in empty_place(request, request.param, tmp_path_factory.mktemp("frames")):
-        store = _opened(url, Visit, Member)
+        store = opened(url, Visit, Member)
         with closing(store):
             yield store
 
@@ -55,6 +56,7 @@ def from_adbc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "_MANY", 1)
     monkeypatch.setattr(frames, "_PAGE_ROWS", 2)
     monkeypatch.setattr(streams, "READ_ROWS", 3)
+    monkeypatch.setattr(streams, "READ_BYTES", 1000)
 
 
 @pytest.fixture(params=["plain", "adbc"])
@@ -67,9 +69,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return way
 
 
-def _opened(url: str, *classes: type[Record]) -> SqlStore:
-    from crmkit.io.stores import schema_of
-
+def opened(url: str, *classes: type[Record]) -> SqlStore:
     schema_of(url, records=classes).apply()
     store = open_store(url, records=classes)
     assert isinstance(store, SqlStore)
@@ -92,7 +92,7 @@ def extreme_visits() -> list[Visit]:
     weights = [largest, largest.copy_negate(), Decimal(0), Decimal("-0.0000000001"), Decimal("38.5"), None]
     units = [2**63 - 1, 1 - 2**63, 0, 1]
     paid = [Money.from_minor_units(each, code) for each in units for code in ("PLN", "JPY", "KWD", "CLF", "XXX")]
-    texts = ["", *('"', "\\", '","', "[]", "a,b", "\n\t", "łódź 👩", "]", "'", "null")][1:]
+    texts = ['"', "\\", '","', "[]", "a,b", "a\n\tb", "łódź 👩", "]", "'", "null", "%s"]
     n = len(paid)
     return [
         simplest(
@@ -158,7 +158,7 @@ def test_batches_through_adbc_have_at_most_so_many_rows(store: SqlStore, from_ad
     store.add(visits)
 
     found = list(store.batches(Visit, rows=2))
-    assert {each.height for each in found} == {2}
+    assert {each.height for each in found} <= {1, 2}
     same(pl.concat(found), from_records(visits, Visit))
 
 
@@ -201,7 +201,9 @@ RULES = [
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_a_rule_chooses_the_same_records_either_way(rule: Any, store: SqlStore, way: str) -> None:
-    visits = [each.replace(external_ids={"the 'old' % \\ shop": "x"} if each.is_trial else {}) for each in extreme_visits()]
+    visits = [
+        each.replace(external_ids={"the 'old' % \\ shop": "x"} if each.is_trial else {}) for each in extreme_visits()
+    ]
     store.add(visits)
 
     same(store.frame(Visit, rule), from_records(list(store.every(Visit, rule)), Visit))
@@ -252,7 +254,7 @@ def test_a_unit_of_work_sees_what_it_wrote_and_others_do_not(store: SqlStore, fr
 def test_reading_through_adbc_leaves_the_locks_of_this_process_alone(tmp_path: Path, from_adbc: None) -> None:
     visits = extreme_visits()
     is_writing, is_read = Event(), Event()
-    with closing(_opened(f"sqlite:///{tmp_path}/club.db", Visit)) as store:
+    with closing(opened(f"sqlite:///{tmp_path}/club.db", Visit)) as store:
         store.add(visits[:9])
 
         def write() -> None:
@@ -274,16 +276,18 @@ def test_reading_through_adbc_leaves_the_locks_of_this_process_alone(tmp_path: P
 
 
 def _is_locked_for_others(path: Path) -> bool:
-    code = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None).execute('BEGIN IMMEDIATE')"
+    code = (
+        "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None).execute('BEGIN IMMEDIATE')"
+    )
     done = subprocess.run([sys.executable, "-c", code, str(path)], check=False, capture_output=True, text=True)
     return "database is locked" in done.stderr
 
 
 def test_adbc_is_really_used_where_it_is_installed(store: SqlStore, from_adbc: None) -> None:
     store.add(extreme_visits())
-    source = frames._Source(store._reader(Visit), list(schema(Visit)), 2)
+    source = frames.Source(store._reader(Visit), list(schema(Visit)), 2)
 
-    found = list(streams.stream(store._session, source._rest, "v004"))
+    found = list(streams.stream(store._session, source.rest, "v004"))
     assert sum(each.height for each in found) == len(extreme_visits()) - 5
 
 
@@ -293,7 +297,7 @@ def test_reading_may_stop_at_any_frame(store: SqlStore, from_adbc: None) -> None
     for n in (1, 4):
         found = store.batches(Visit, rows=2)
         for _ in range(n):
-            assert next(found).height == 2
+            assert 1 <= next(found).height <= 2
         found.close()  # type: ignore[attr-defined]
     assert not _children()
 
@@ -301,7 +305,7 @@ def test_reading_may_stop_at_any_frame(store: SqlStore, from_adbc: None) -> None
 def test_reading_that_breaks_off_is_an_error_not_a_shorter_frame(store: SqlStore, from_adbc: None) -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux tells the children of a process")
-    store.add(extreme_visits() * 0 + [each.replace(id=f"{n}{each.id}") for n in range(2000) for each in extreme_visits()])
+    store.add([each.replace(id=f"{n}{each.id}") for n in range(2000) for each in extreme_visits()])
     found = store.batches(Visit, rows=2)
     for _ in range(3):
         next(found)
@@ -332,7 +336,7 @@ def test_what_does_not_fit_raises_before_anything_is_read(wrong: dict[str, Any],
 
 
 def test_what_another_program_wrote_is_told_without_its_value(tmp_path: Path, way: str) -> None:
-    with closing(_opened(f"sqlite:///{tmp_path}/club.db", Visit)) as store:
+    with closing(opened(f"sqlite:///{tmp_path}/club.db", Visit)) as store:
         store.add(extreme_visits())
         with closing(sqlite3.connect(tmp_path / "club.db")) as other, other:
             other.execute("UPDATE crm_visit SET left_at = 'canary' WHERE left_at IS NOT NULL")
@@ -343,14 +347,25 @@ def test_what_another_program_wrote_is_told_without_its_value(tmp_path: Path, wa
         assert caught.value.__suppress_context__
 
 
-def test_a_field_that_came_later_has_its_default(request: pytest.FixtureRequest, tmp_path: Path, way: str) -> None:
-    @record
-    class Pass(Record):
-        name: str
+def test_a_field_that_came_later_has_its_default(store_of_passes: SqlStore, way: str) -> None:
+    cls: Any = store_of_passes.classes[-1]
+    expected = [cls(id=f"p{number}", name="ten visits", note=None) for number in range(8)]
 
-    early = [Pass(id=f"p{number}", name="ten visits") for number in range(7)]
+    same(store_of_passes.frame(cls), from_records(expected, cls))
 
-    def later() -> type[Record]:
+
+@pytest.fixture(params=KINDS)
+def store_of_passes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+    """A store with passes from before most of their fields were declared, and one from after that."""
+
+    def early() -> type[Any]:
+        @record
+        class Pass(Record):
+            name: str
+
+        return Pass
+
+    def late() -> type[Any]:
         @record
         class Pass(Record):
             name: str
@@ -363,15 +378,15 @@ def test_a_field_that_came_later_has_its_default(request: pytest.FixtureRequest,
             share: float = 0.25
             since: datetime = AT
             until: date = date(2025, 12, 31)
-            tags_of_sale: Any = None
+            clubs: AbstractSet[str] = frozenset({"west", "east"})
+            rooms: Sequence[str] = ()
 
         return Pass
 
-    for kind in KINDS:
-        for url in empty_place(request, kind, tmp_path):
-            with closing(_opened(url, Pass)) as store:
-                store.add(early)
-            cls = later()
-            with closing(_opened(url, cls)) as store:
-                store.add([simplest(cls, id="p9", name="new")])
-                same(store.frame(cls), from_records(list(store.every(cls)), cls))
+    for url in empty_place(request, request.param, tmp_path):
+        before, after = early(), late()
+        with closing(opened(url, before)) as store:
+            store.add([before(id=f"p{number}", name="ten visits") for number in range(7)])
+        with closing(opened(url, after)) as store:
+            store.add([after(id="p7", name="ten visits", note=None)])
+            yield store

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -19,6 +19,7 @@ from tests.io.stores.places import KINDS, place
 
 ANN = Employee(id="ann", name="Ann")
 BOB = Employee(id="bob", name="Bob")
+EVE = Employee(id="eve", name="Eve")
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
@@ -208,29 +209,66 @@ def test_a_forked_process_that_closes_the_store_leaves_the_connections_of_its_pa
 
 
 @forks
-def test_a_process_may_be_forked_while_another_thread_is_inside_a_unit_of_work(store: SqlStore) -> None:
-    is_inside, may_end = Event(), Event()
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_what_a_forked_process_keeps_outlasts_the_store_of_its_parent(store: SqlStore) -> None:
+    store.add([ANN])
+    is_open, is_closed = os.pipe(), os.pipe()
+
+    def work() -> object:
+        store.add([BOB])
+        os.write(is_open[1], b".")
+        os.read(is_closed[0], 1)
+        return store.add([EVE])
+
+    def close() -> None:
+        os.read(is_open[0], 1)
+        store.close()
+        os.write(is_closed[1], b".")
+
+    closer = Thread(target=close)
+    closer.start()
+    assert _in_a_fork(work) == "1"
+    closer.join()
+    with closing(open_store(f"sqlite:///{store.schema.name}")) as again:
+        assert list(again.every(Employee)) == [ANN, BOB, EVE]
+
+
+@contextmanager
+def _another_thread_inside(store: SqlStore) -> Iterator[None]:
+    """Have another thread inside a unit of work, which it ends a moment later."""
+    is_inside, moment = Event(), Event()
 
     def stay() -> None:
         with store.transaction():
             store.add([ANN])
             is_inside.set()
-            may_end.wait()
+            moment.wait(0.2)
 
     thread = Thread(target=stay)
     thread.start()
     is_inside.wait()
+    try:
+        yield
+    finally:
+        thread.join()
 
-    def work() -> object:
-        Event().wait(0.2)
-        return store.add([BOB])
 
-    ender = Thread(target=lambda: (Event().wait(0.1), may_end.set()))
-    ender.start()
-    assert _in_a_fork(work) == "1"
-    thread.join()
-    ender.join()
+@forks
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_a_process_may_be_forked_while_another_thread_is_inside_a_unit_of_work(store: SqlStore) -> None:
+    with _another_thread_inside(store):
+        assert _in_a_fork(lambda: store.add([BOB])) == "1"
     assert list(store.every(Employee)) == [ANN, BOB]
+
+
+@forks
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_a_process_that_is_forked_while_the_file_is_in_use_does_not_touch_it(store: SqlStore) -> None:
+    with _another_thread_inside(store):
+        assert "this process was forked while the file was in use" in _in_a_fork(lambda: store.add([BOB]))
+        assert "this process was forked while the file was in use" in _in_a_fork(lambda: store.count(Employee))
+    assert list(store.every(Employee)) == [ANN]
+    assert _in_a_fork(lambda: store.add([BOB])) == "1"
 
 
 def test_a_unit_of_work_ends_with_its_thread(store: SqlStore) -> None:

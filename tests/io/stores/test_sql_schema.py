@@ -49,7 +49,7 @@ def structure(path: Path) -> dict[str, object]:
     with closing(sqlite3.connect(path)) as connection:
         objects = connection.execute("SELECT name, type, sql FROM sqlite_master").fetchall()
         columns = {
-            name: sorted(connection.execute("SELECT name, type, \"notnull\", pk FROM pragma_table_info(?)", (name,)))
+            name: sorted(connection.execute('SELECT name, type, "notnull", pk FROM pragma_table_info(?)', (name,)))
             for name, kind, _ in objects
             if kind == "table"
         }

@@ -1,12 +1,14 @@
 """What every store must do beyond the contract: each class of records comes back equal, and any sequence of steps agrees."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import run_state_machine_as_test
 
 from crmkit.io.stores import MemoryStore, Store, open_store, schema_of
 from crmkit.io.stores.sql import SqlStore
@@ -15,7 +17,7 @@ from crmkit.io.stores.sql.sqlite import Sqlite
 from crmkit.io.stores.sql.tables import Place
 from crmkit.model import RECORDS, Employee, Record
 from crmkit.testing import StoreMachine
-from crmkit.testing.store_machine import CLASSES
+from crmkit.testing.contract.examples import CLASSES
 from crmkit.testing.strategies import records
 from tests.examples import few
 from tests.io.stores.places import empty_schema
@@ -75,34 +77,25 @@ def test_a_file_keeps_what_was_added_after_closing(tmp_path: Path) -> None:
     again.close()
 
 
-class SqliteMachine(StoreMachine):
+class SqlMachine(StoreMachine):
+    """On one database for all runs, a tenant for each."""
+
+    database: SqlStore
+
     def open_store(self, records: Iterable[type[Record]], tenant: str = "") -> Store:
-        store = SqlStore(Sqlite(None), Place("sqlite"), tuple(records), tenant)
-        store.schema.apply()
-        return store
+        assert tuple(records) == self.database.classes
+        return self.database.for_tenant(tenant + uuid4().hex)
 
 
-class PostgresqlMachine(StoreMachine):
-    """On one schema for all runs, a tenant for each."""
-
-    place: SqlStore
-
-    def open_store(self, records: Iterable[type[Record]], tenant: str = "") -> Store:  # noqa: ARG002 - opened before
-        return self.place.for_tenant(uuid4().hex)
-
-
-TestSqliteMachine = SqliteMachine.TestCase
-TestSqliteMachine.settings = settings(max_examples=30, stateful_step_count=30)
-
-
-class TestPostgresqlMachine(PostgresqlMachine.TestCase):  # type: ignore[name-defined,misc]
-    settings = settings(max_examples=15, stateful_step_count=25)
-
-    @pytest.fixture(autouse=True)
-    def opened(self, postgres_url: str) -> Iterator[None]:
-        with empty_schema(postgres_url) as url:
-            database = SqlStore(Postgresql(url), Place("postgresql"), CLASSES)
-            database.schema.apply()
-            PostgresqlMachine.place = database
-            yield
-            database.close()
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_any_sequence_of_steps_leaves_a_store_as_it_leaves_the_memory_store(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    with ExitStack() as used:
+        if kind == "sqlite":
+            database: Sqlite | Postgresql = Sqlite(None)
+        else:
+            database = Postgresql(used.enter_context(empty_schema(request.getfixturevalue("postgres_url"))))
+        SqlMachine.database = used.enter_context(closing(SqlStore(database, Place(database.dialect), CLASSES)))
+        SqlMachine.database.schema.apply()
+        run_state_machine_as_test(SqlMachine, settings=settings(max_examples=25, stateful_step_count=30))

@@ -15,29 +15,38 @@ from typing import Any
 
 
 def main() -> None:
-    """Give the rows that were asked for, which may take several reads, each of the rows after the last id of the one before."""
+    """Give the rows that were asked for."""
     asked = json.load(sys.stdin.buffer)
     sys.path[:] = asked["path"]  # packages are found where the asking process finds them
     driver, manager = import_module(asked["driver"]), import_module("adbc_driver_manager")
-    places, parameters = asked["places"], asked["parameters"]
-    with driver.connect(asked["uri"]) as database, manager.AdbcConnection(database) as connection:
-        with manager.AdbcStatement(connection) as statement:
-            statement.set_sql_query(asked["read only"])
-            statement.execute_update()
-            statement.set_options(**asked["options"])
-            while True:
-                rows, last = 0, None
-                for last in batches(statement, asked["sql"], parameters):
-                    give(last)
-                    rows += last.num_rows
-                if last is None or not places or rows < asked["rows"]:
-                    break
-                last_id = last.column("id")[-1].as_py()
-                parameters = [last_id if place in places else each for place, each in enumerate(parameters)]
+    with (
+        driver.connect(asked["uri"]) as database,
+        manager.AdbcConnection(database) as connection,
+        manager.AdbcStatement(connection) as statement,
+    ):
+        statement.set_sql_query(asked["read only"])
+        statement.execute_update()
+        statement.set_options(**asked["options"])
+        for batch in batches(statement, asked):
+            give(batch)
     sys.stdout.buffer.write(bytes(8))
 
 
-def batches(statement: Any, sql: str, parameters: list[Any]) -> Iterator[Any]:
+def batches(statement: Any, asked: dict[str, Any]) -> Iterator[Any]:
+    """Go through all rows: in one read, or in several of so many rows, each after the last id of the one before."""
+    places, parameters = asked["places"], asked["parameters"]
+    while True:
+        rows, batch = 0, None
+        for batch in read(statement, asked["sql"], parameters):
+            rows += batch.num_rows
+            yield batch
+        if batch is None or not places or rows < asked["rows"]:
+            return
+        last_id = batch.column("id")[-1].as_py()
+        parameters = [last_id if place in places else each for place, each in enumerate(parameters)]
+
+
+def read(statement: Any, sql: str, parameters: list[Any]) -> Iterator[Any]:
     """Run a statement and go through the batches of its rows."""
     arrow = import_module("pyarrow")
     statement.set_sql_query(sql)

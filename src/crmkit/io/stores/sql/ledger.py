@@ -79,7 +79,10 @@ def _histories(reader: Reader, rows: sa.Select[Any]) -> Iterator[tuple[str, tupl
         every = list(its_rows)
         type_name, _, _, _, *data = every[0][:n]
         entries = [tuple(row[n + 3 :]) for row in every if row[n + 3] is not None]
-        yield record_id, _versions(reader, reader.table.decode(type_name, data), stamp_of(*every[0][n : n + 3]), entries)
+        yield (
+            record_id,
+            _versions(reader, reader.table.decode(type_name, data), stamp_of(*every[0][n : n + 3]), entries),
+        )
 
 
 def _with_entries(reader: Reader, rows: sa.Subquery) -> sa.Select[Any]:

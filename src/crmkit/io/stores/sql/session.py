@@ -1,6 +1,6 @@
 """Connections and units of work: who uses which connection, and what is kept or undone together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from threading import local
 from typing import Any
@@ -80,10 +80,10 @@ class Session:
         assert self.unit is not None
         return self._execute(self.unit.connection, statement, parameters)
 
-    def insert(self, insert: Insert, rows: Sequence[Row]) -> None:
-        """Insert rows inside the unit of work of this thread; raise `TakenError` where one is there already."""
+    def insert(self, insert: Insert, rows: Iterable[Row], n: int) -> None:
+        """Insert `n` rows inside the unit of work of this thread; raise `TakenError` where one is there already."""
         assert self.unit is not None
-        if len(rows) <= _FEW:
+        if n <= _FEW:
             for row in rows:
                 self.run(insert.sql, row)
             return

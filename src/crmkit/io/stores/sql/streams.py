@@ -18,8 +18,8 @@ from crmkit.io.stores.sql.session import Session
 from crmkit.io.stores.sql.sqlite import Sqlite
 from crmkit.io.stores.sql.tables import Prepared
 
-READ_ROWS = 16_384
-"""How many rows of a SQLite file are read at a time."""
+READ_ROWS, READ_BYTES = 16_384, 4 << 20
+"""How many rows of a SQLite file, and how many bytes of PostgreSQL's answer, are in memory at a time."""
 
 Request = Mapping[str, Any]
 
@@ -54,7 +54,9 @@ def _request(session: Session, query: Prepared, after: str) -> Request:
     is_shown = session.unit is None and not database.is_shared  # what a unit of work has written, only itself sees
     if not is_shown or not all(map(find_spec, ("adbc_driver_manager", driver, "pyarrow"))):
         raise CannotStreamError
-    asked = _of_sqlite(database, query, after) if isinstance(database, Sqlite) else _of_postgresql(session, query, after)
+    asked = (
+        _of_sqlite(database, query, after) if isinstance(database, Sqlite) else _of_postgresql(session, query, after)
+    )
     return {"path": sys.path, "driver": driver, **asked}
 
 
@@ -79,8 +81,15 @@ def _of_postgresql(session: Session, query: Prepared, after: str) -> Request:
     with session.connected() as connection:
         # Its answer is streamed only where no parameter is bound.
         sql = psycopg.ClientCursor(connection).mogrify(query.sql, query.values(last_id=after))
-    read_only = "SET default_transaction_read_only = on"
-    return {"uri": database.url, "read only": read_only, "options": {}, "sql": sql, "parameters": [], "places": [], "rows": 0}
+    return {
+        "uri": database.url,
+        "read only": "SET default_transaction_read_only = on",
+        "options": {"adbc.postgresql.batch_size_hint_bytes": str(READ_BYTES)},
+        "sql": sql,
+        "parameters": [],
+        "places": [],
+        "rows": 0,
+    }
 
 
 @contextmanager
