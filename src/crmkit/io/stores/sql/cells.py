@@ -96,7 +96,7 @@ def _array(held: Sequence[Any]) -> str:
 
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
-_WRITERS: Mapping[type[Any], Code] = {
+_WRITERS: Mapping[type[Any], Callable[[Any], str]] = {
     str: encode_basestring,
     type(None): lambda _: "null",
     bool: lambda flag: "true" if flag else "false",
