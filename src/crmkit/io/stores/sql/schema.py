@@ -85,7 +85,10 @@ class Schema:
         return (*self._schema_itself(), *_created(self.place, self.tables), *_views(self.families), *self._facts())
 
     def verify(self) -> tuple[str, ...]:
-        """Return a sentence for each table, column or index that is missing or of another type; nothing where all is well."""
+        """Return a sentence for each table, column or index that is missing, and for a feed that needs a new beginning.
+
+        Nothing where all is well; `apply` mends the rest.
+        """
         there, indexes = self.columns(), self._indexes()
         problems = []
         for table in self.tables:
@@ -95,7 +98,16 @@ class Schema:
                 continue
             problems += [f"{table.name}.{each.name} is missing" for each in table.columns if each.name not in columns]
             problems += [f"the index {each.name} is missing" for each in _indexes_of(table) if each.name not in indexes]
+        if self._is_restored():
+            problems.append(
+                "the ledger comes from another server, whose transactions had higher numbers; apply begins the feed anew"
+            )
         return tuple(problems)
+
+    def is_current(self) -> bool:
+        """Return whether the tables are those that this crmkit and these records need, as far as the database itself says."""
+        is_applied = self.version() == SCHEMA_VERSION and self.fact(f"layout {layout(self.families)}") is not None
+        return is_applied and not self._is_restored()
 
     def promote(self, cls: type, path: str) -> None:
         """Give a field an index, so that rules about it and sorting by it stay fast however many records there are."""
@@ -146,16 +158,32 @@ class Schema:
     def _pending(self, version: int) -> tuple[str, ...]:
         if not version:
             return self.sql()
-        if version == SCHEMA_VERSION and self.fact(f"layout {layout(self.families)}"):
-            return ()
         there, indexes = self.columns(), self._indexes()
-        return (
+        missing = (
             *_created(self.place, (table for table in self.tables if table.name not in there)),
             *self._added(there),
             *self._created_indexes(there, indexes),
-            *_views(self.families),
-            *self._facts(),
+            *self._new_beginning(),
         )
+        return () if not missing and self.is_current() else (*missing, *_views(self.families), *self._facts())
+
+    def _is_restored(self) -> bool:
+        """Whether the ledger has transactions that this server has yet to begin: then it was restored from another one."""
+        if self.place.dialect == "sqlite" or not self.version():
+            return False
+        ledger = self.system.ledger.c
+        ahead = ledger.tx >= sa.func.pg_snapshot_xmax(sa.func.pg_current_snapshot())
+        return bool(self._session.rows(*self.place.bound(sa.select(ledger.seq).where(ahead).limit(1))))
+
+    def _new_beginning(self) -> list[str]:
+        """What lets the feed go on after a restore: entries in the order of their numbers, before all that will come."""
+        if not self._is_restored():
+            return []
+        ledger, meta = self.place.name_of(self.system.ledger), self.place.name_of(self.system.meta)
+        return [
+            f"UPDATE {ledger} SET tx = '0'::xid8",  # noqa: S608 - our own names
+            f"DELETE FROM {meta} WHERE key = 'feed_epoch'",  # noqa: S608
+        ]
 
     def _added(self, there: Mapping[str, set[str]]) -> list[str]:
         """The columns that a table does not have yet; they may be NULL, because its rows have no value for them."""
