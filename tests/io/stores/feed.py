@@ -16,7 +16,6 @@ Told = tuple[str, int]
 
 _SHARED = tuple(Employee(id=f"shared-{number}", name="Ann") for number in range(8))
 _LONGEST_WORK_SECONDS = 0.004
-_PATIENCE_SECONDS = 30.0
 
 
 class _UndoneError(Exception):
@@ -67,22 +66,22 @@ class Followed:
             if chance.random() < 0.2:
                 raise _UndoneError
 
-    def read(self, is_over: Event) -> None:
+    def read(self, is_over: Event, patience_seconds: float) -> None:
         """Follow the cursors until all is told, or nothing new comes for too long."""
-        cursor, deadline = None, monotonic() + _PATIENCE_SECONDS
+        cursor, deadline = None, monotonic() + patience_seconds
         while not is_over.is_set() or (self.missed and monotonic() < deadline):
             changes = self._store.changes(cursor, limit=100)
             self.told += [(each.subject_id, each.version) for each in changes]
             if changes or not is_over.is_set():
-                deadline = monotonic() + _PATIENCE_SECONDS
+                deadline = monotonic() + patience_seconds
             cursor = changes.cursor
 
 
-def follow(store: Store, seeds: Sequence[int], seconds: float) -> Followed:
+def follow(store: Store, seeds: Sequence[int], seconds: float, patience_seconds: float = 30.0) -> Followed:
     """Let a writer for each seed write on a store for so many seconds, and a reader follow it to the end."""
     store.add(_SHARED)
     followed, is_over = Followed(store), Event()
-    reader = Thread(target=followed.read, args=[is_over])
+    reader = Thread(target=followed.read, args=[is_over, patience_seconds])
     writers = [Thread(target=followed.write, args=[seed, seconds]) for seed in seeds]
     for each in [reader, *writers]:
         each.start()

@@ -105,7 +105,9 @@ def django(url: str) -> Iterator[Host]:
         importlib.import_module("django").setup()
     db = importlib.import_module("django.db")
     engine = "sqlite3" if url.startswith("sqlite") else "postgresql"
-    wrapper = importlib.import_module(f"django.db.backends.{engine}.base").DatabaseWrapper(_settings_of_django(url), "host")
+    wrapper = importlib.import_module(f"django.db.backends.{engine}.base").DatabaseWrapper(
+        _settings_of_django(url), "host"
+    )
     db.connections["host"] = wrapper
 
     def atomic() -> AbstractContextManager[Any]:
@@ -145,7 +147,13 @@ def _settings_of_django(url: str) -> dict[str, Any]:
         options = conninfo_to_dict(url)
         given = {"NAME": options.pop("dbname"), "OPTIONS": options}
     nothing = dict.fromkeys(["USER", "PASSWORD", "HOST", "PORT"], "")
-    usual = {"TIME_ZONE": None, "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": False, "AUTOCOMMIT": True, "ATOMIC_REQUESTS": False}
+    usual = {
+        "TIME_ZONE": None,
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": False,
+        "AUTOCOMMIT": True,
+        "ATOMIC_REQUESTS": False,
+    }
     return {**nothing, **usual, **given}
 
 

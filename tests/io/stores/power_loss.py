@@ -77,7 +77,7 @@ class _Disk(apsw.VFS):
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 - SQLite's
         return _File(self.events, name, flags)
 
-    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: FBT001, N802
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
         super().xDelete(filename, syncdir)
         self.events.append(Deleted(filename))
 
@@ -174,27 +174,39 @@ def _first(events: list[Event]) -> int:
 
 
 def _files(events: Iterable[Event], chance: random.Random, kept_share: float) -> dict[str, bytes]:
-    synced: dict[str, bytearray] = {}
-    pending: dict[str, list[Written]] = {}
-    doomed: dict[str, bytearray] = {}
+    disk = _Surface()
     for each in events:
-        if isinstance(each, Written):
-            pending.setdefault(each.file, []).append(each)
-        elif isinstance(each, Synced):
-            doomed.clear()  # a later sync of any file makes a deletion last
-            for written in pending.pop(each.file, []):
-                _write(synced.setdefault(each.file, bytearray()), written)
-        elif isinstance(each, Deleted):
-            pending.pop(each.file, None)
-            doomed[each.file] = synced.pop(each.file, bytearray())
-    for name, content in doomed.items():
-        if name not in synced and chance.random() < 0.5:
-            synced[name] = content
-    for name, unsynced in pending.items():
-        for sector in (sector for written in unsynced for sector in written.sectors()):
-            if chance.random() < kept_share:
-                _write(synced.setdefault(name, bytearray()), sector)
-    return {name: bytes(content) for name, content in synced.items()}
+        disk.take(each)
+    return disk.left(chance, kept_share)
+
+
+class _Surface:
+    """What is on the disk for good, what was written since, and what was deleted since."""
+
+    def __init__(self) -> None:
+        self._synced: dict[str, bytearray] = {}
+        self._pending: dict[str, list[Written]] = {}
+        self._deleted: dict[str, bytearray] = {}
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, Written):
+            self._pending.setdefault(event.file, []).append(event)
+        elif isinstance(event, Synced):
+            self._deleted.clear()  # a later sync of any file makes a deletion last
+            for each in self._pending.pop(event.file, []):
+                _write(self._synced.setdefault(event.file, bytearray()), each)
+        elif isinstance(event, Deleted):
+            self._pending.pop(event.file, None)
+            self._deleted[event.file] = self._synced.pop(event.file, bytearray())
+
+    def left(self, chance: random.Random, kept_share: float) -> dict[str, bytes]:
+        """Return the files after a power cut."""
+        files = {**{name: content for name, content in self._deleted.items() if chance.random() < 0.5}, **self._synced}
+        for name, unsynced in self._pending.items():
+            for sector in (sector for each in unsynced for sector in each.sectors()):
+                if chance.random() < kept_share:
+                    _write(files.setdefault(name, bytearray()), sector)
+        return {name: bytes(content) for name, content in files.items()}
 
 
 def _write(content: bytearray, written: Written) -> None:

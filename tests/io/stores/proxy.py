@@ -85,5 +85,11 @@ def _end(end: socket.socket) -> None:
 
 def _through(server: str, host: str, port: int) -> str:
     """The URL of a server by another way, on which it can be read what is said."""
-    options = {**conninfo_to_dict(server), "host": host, "port": str(port), "sslmode": "disable", "gssencmode": "disable"}
+    options = {
+        **conninfo_to_dict(server),
+        "host": host,
+        "port": str(port),
+        "sslmode": "disable",
+        "gssencmode": "disable",
+    }
     return f"postgresql:///?{urlencode(options, quote_via=quote)}"

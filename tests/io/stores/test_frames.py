@@ -5,10 +5,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from threading import Event, Thread
@@ -21,17 +20,16 @@ from hypothesis import strategies as st
 
 from crmkit.errors import InvalidInput, StoreError
 from crmkit.frames import from_records, schema
-from crmkit.io.stores import open_store, schema_of
 from crmkit.io.stores.sql import SqlStore, frames, streams
-from crmkit.model import RECORDS, Customer, CustomField, Money, Record, new_id, record
+from crmkit.model import RECORDS, Customer, CustomField, Money, Record, new_id
 from crmkit.model.custom_field import with_custom
 from crmkit.rules import field
-from crmkit.testing.strategies import records, simplest
+from crmkit.testing.strategies import records
 from tests.examples import few
+from tests.io.stores.analysed import AT, extreme_visits, opened, store_of_passes
 from tests.io.stores.places import KINDS, empty_place
 from tests.model.vertical import Member, Visit
 
-AT = datetime(2025, 1, 31, 12, tzinfo=UTC)
 shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
@@ -69,13 +67,6 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return way
 
 
-def opened(url: str, *classes: type[Record]) -> SqlStore:
-    schema_of(url, records=classes).apply()
-    store = open_store(url, records=classes)
-    assert isinstance(store, SqlStore)
-    return store
-
-
 def by_id(held: list[Any]) -> list[Any]:
     return sorted(held, key=lambda each: each.id)
 
@@ -83,34 +74,6 @@ def by_id(held: list[Any]) -> list[Any]:
 def same(found: pl.DataFrame, expected: pl.DataFrame) -> None:
     assert found.schema == expected.schema
     assert found.sort("id").equals(expected)
-
-
-def extreme_visits() -> list[Visit]:
-    """Visits with the ends of what every kind of field can hold."""
-    ends = [datetime(1, 1, 1, tzinfo=UTC), AT, datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)]
-    largest = Decimal("9" * 28 + "." + "9" * 10)
-    weights = [largest, largest.copy_negate(), Decimal(0), Decimal("-0.0000000001"), Decimal("38.5"), None]
-    units = [2**63 - 1, 1 - 2**63, 0, 1]
-    paid = [Money.from_minor_units(each, code) for each in units for code in ("PLN", "JPY", "KWD", "CLF", "XXX")]
-    texts = ['"', "\\", '","', "[]", "a,b", "a\n\tb", "łódź 👩", "]", "'", "null", "%s"]
-    n = len(paid)
-    return [
-        simplest(
-            Visit,
-            id=f"v{number:03}",
-            member_id=texts[number % len(texts)],
-            at=ends[number % 3],
-            left_at=ends[number % 3] if number % 2 else None,
-            paid=None if number % 7 == 0 else paid[number],
-            guests=[2**63 - 1, -(2**63), 0][number % 3],
-            rating=[0.1, -1.7976931348623157e308, 5e-324, None][number % 4],
-            weight=weights[number % 6],
-            is_trial=number % 2 == 0,
-            goals=None if number % 5 == 0 else set(texts[: number % 4]),
-            classes=texts[: number % 9],
-        )
-        for number in range(n)
-    ]
 
 
 @few
@@ -305,7 +268,7 @@ def test_reading_may_stop_at_any_frame(store: SqlStore, from_adbc: None) -> None
 def test_reading_that_breaks_off_is_an_error_not_a_shorter_frame(store: SqlStore, from_adbc: None) -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux tells the children of a process")
-    store.add([each.replace(id=f"{n}{each.id}") for n in range(2000) for each in extreme_visits()])
+    store.add([each.replace(id=f"{n}{each.id}") for n in range(200) for each in extreme_visits()])
     found = store.batches(Visit, rows=2)
     for _ in range(3):
         next(found)
@@ -347,46 +310,10 @@ def test_what_another_program_wrote_is_told_without_its_value(tmp_path: Path, wa
         assert caught.value.__suppress_context__
 
 
-def test_a_field_that_came_later_has_its_default(store_of_passes: SqlStore, way: str) -> None:
-    cls: Any = store_of_passes.classes[-1]
-    expected = [cls(id=f"p{number}", name="ten visits", note=None) for number in range(8)]
-
-    same(store_of_passes.frame(cls), from_records(expected, cls))
-
-
-@pytest.fixture(params=KINDS)
-def store_of_passes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
-    """A store with passes from before most of their fields were declared, and one from after that."""
-
-    def early() -> type[Any]:
-        @record
-        class Pass(Record):
-            name: str
-
-        return Pass
-
-    def late() -> type[Any]:
-        @record
-        class Pass(Record):
-            name: str
-            visits: int = 10
-            is_open: bool = True
-            colour: str = "blue"
-            note: str | None = "none"
-            price: Money = Money(99, "JPY")
-            discount: Decimal = Decimal("0.5")
-            share: float = 0.25
-            since: datetime = AT
-            until: date = date(2025, 12, 31)
-            clubs: AbstractSet[str] = frozenset({"west", "east"})
-            rooms: Sequence[str] = ()
-
-        return Pass
-
-    for url in empty_place(request, request.param, tmp_path):
-        before, after = early(), late()
-        with closing(opened(url, before)) as store:
-            store.add([before(id=f"p{number}", name="ten visits") for number in range(7)])
-        with closing(opened(url, after)) as store:
-            store.add([after(id="p7", name="ten visits", note=None)])
-            yield store
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_field_that_came_later_has_its_default(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str, way: str
+) -> None:
+    for url in empty_place(request, kind, tmp_path):
+        with store_of_passes(url) as (store, passes):
+            same(store.frame(type(passes[0])), from_records(passes, type(passes[0])))

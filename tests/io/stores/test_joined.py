@@ -63,7 +63,9 @@ def postgresql(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 
 EVERY_HOST = [
-    pytest.param((kind, open_host), id=f"{kind}-{name}") for kind, known in HOSTS.items() for name, open_host in known.items()
+    pytest.param((kind, open_host), id=f"{kind}-{name}")
+    for kind, known in HOSTS.items()
+    for name, open_host in known.items()
 ]
 
 
@@ -193,10 +195,9 @@ def test_an_inner_unit_of_work_may_name_the_connection_again(joined: Joined, ann
     with host.transaction(), database.store.transaction(connection=host.connection):
         with database.store.transaction(connection=host.connection):
             database.store.add([ann])
-        with database.driver(database.url) as other, other.transaction():
-            with pytest.raises(InvalidInput, match="inside a transaction on another connection; end that one first"):
-                with database.store.transaction(connection=other.connection):
-                    pass
+        refused = pytest.raises(InvalidInput, match="inside a transaction on another connection; end that one first")
+        with database.driver(database.url) as other, other.transaction(), refused:
+            _add(ann, database, other)
 
     assert database.has(ann)
 
@@ -216,32 +217,26 @@ def test_without_a_transaction_of_the_host_there_is_nothing_to_join(
     database: Database = request.getfixturevalue(kind)
     with open_host(database.url) as host:
         with pytest.raises(InvalidInput, match="in no transaction that could be joined; begin one first"):
-            with database.store.transaction(connection=host.connection):
-                database.store.add([ann])
+            _add(ann, database, host)
         assert not database.has(ann)
 
 
 def test_a_unit_of_work_that_failed_to_begin_leaves_the_thread_free(sqlite: Database, ann: Employee) -> None:
     with hosts.sqlite3_by_hand(sqlite.url) as host, pytest.raises(InvalidInput):
-        with sqlite.store.transaction(connection=host.connection):
-            pass
+        _add(ann, sqlite, host)
 
     sqlite.store.add([ann])
     assert sqlite.has(ann)
 
 
-def test_a_connection_of_another_kind_is_refused(sqlite: Database, postgresql: Database) -> None:
-    with hosts.psycopg_host(postgresql.url) as host:
+def test_a_connection_of_another_kind_is_refused(sqlite: Database, postgresql: Database, ann: Employee) -> None:
+    with sqlite.driver(sqlite.url) as in_sqlite, postgresql.driver(postgresql.url) as in_postgresql:
         with pytest.raises(InvalidInput, match="a connection of psycopg cannot be joined by a store in sqlite"):
-            with sqlite.store.transaction(connection=host.connection):
-                pass
-    with hosts.sqlite3_host(sqlite.url) as host:
+            _add(ann, sqlite, in_postgresql)
         with pytest.raises(InvalidInput, match="a connection of sqlite3 cannot be joined by a store in postgresql"):
-            with postgresql.store.transaction(connection=host.connection):
-                pass
-    with pytest.raises(InvalidInput, match="a str is no connection; give one of sqlite3, psycopg, SQLAlchemy"):
-        with sqlite.store.transaction(connection="club.db"):
-            pass
+            _add(ann, postgresql, in_sqlite)
+        with pytest.raises(InvalidInput, match="a str is no connection; give one of sqlite3, psycopg, SQLAlchemy"):
+            _add(ann, sqlite, attrs.evolve(in_sqlite, connection="club.db"))
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -252,8 +247,7 @@ def test_a_connection_to_another_database_is_refused(
     for url in place(request, kind, tmp_path):
         with database.driver(url) as elsewhere, closing(open_store(url)) as other:
             with pytest.raises(InvalidInput, match="another database"), elsewhere.transaction():
-                with database.store.transaction(connection=elsewhere.connection):
-                    database.store.add([ann])
+                _add(ann, database, elsewhere)
             assert other.count(Employee) == 0
 
 
@@ -262,18 +256,16 @@ def test_a_closed_connection_is_refused(sqlite: Database, postgresql: Database, 
         with database.driver(database.url) as host:
             host.connection.close()
             with pytest.raises((InvalidInput, StoreError)):
-                with database.store.transaction(connection=host.connection):
-                    database.store.add([ann])
+                _add(ann, database, host)
         assert not database.has(ann)
 
 
-def test_a_transaction_that_an_error_has_ended_is_refused(postgresql: Database) -> None:
+def test_a_transaction_that_an_error_has_ended_is_refused(postgresql: Database, ann: Employee) -> None:
     with hosts.psycopg_host(postgresql.url) as host:
         with pytest.raises(psycopg.Error):
             host.run("SELECT 1/0")
         with pytest.raises(InvalidInput, match="an error has ended the transaction of the connection; roll it back"):
-            with postgresql.store.transaction(connection=host.connection):
-                pass
+            _add(ann, postgresql, host)
         host.connection.rollback()
 
 
@@ -281,15 +273,20 @@ def test_a_host_that_ends_its_transaction_inside_a_unit_of_work_hears_of_it(join
     database, host = joined
     with suppress(Exception), host.transaction():
         host.run("DELETE FROM host_row WHERE number = 0")
-        with pytest.raises(StoreError):
-            with database.store.transaction(connection=host.connection):
-                database.store.add([ann])
-                host.run("ROLLBACK")
+        with pytest.raises(StoreError), database.store.transaction(connection=host.connection):
+            database.store.add([ann])
+            host.run("ROLLBACK")
         raise HostError
 
     assert not database.has(ann)
     database.store.add([ann])
     assert database.has(ann)
+
+
+def _add(record: Employee, database: Database, host: Host) -> None:
+    """Keep a record as a part of the host's transaction."""
+    with database.store.transaction(connection=host.connection):
+        database.store.add([record])
 
 
 def _feed(store: Store) -> Iterator[Any]:

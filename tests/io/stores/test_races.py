@@ -8,7 +8,6 @@ import pytest
 
 from crmkit import CRM
 from crmkit.io.stores import open_store, schema_of
-from crmkit.model import Employee
 from tests.io.stores import feed, racers
 from tests.io.stores.places import KINDS, empty_place, place
 
@@ -63,24 +62,6 @@ def test_who_follows_the_feed_misses_nothing_and_sees_each_record_change_in_orde
     assert followed.missed == set()
     assert followed.made_up == set()
     assert followed.out_of_order == []
-
-
-def test_the_changes_of_a_record_come_in_order_though_the_first_transaction_changed_it_last(url: str) -> None:
-    ann = Employee(id="ann", name="Ann")
-    with closing(open_store(url)) as store, closing(open_store(url)) as other:
-        store.add([ann])
-        if url.startswith("sqlite"):
-            other.put(ann)
-            store.put(ann)
-        else:
-            with store.transaction():
-                store.add([Employee(id="bob", name="Bob")])
-                other.put(ann)
-                store.put(ann)
-
-        told = [(each.subject_id, each.version) for each in store.changes()]
-        assert [version for subject_id, version in told if subject_id == "ann"] == [1, 2, 3]
-        assert [each.number for each in store.history(Employee, "ann")] == [1, 2, 3]
 
 
 def test_programs_that_start_at_once_create_the_tables_together(empty_urls: list[str]) -> None:

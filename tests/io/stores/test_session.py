@@ -1,7 +1,6 @@
 """Connections and units of work: what an error has undone is not kept by halves, and a forked process has connections of its own."""
 
 import os
-import sqlite3
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -40,7 +39,7 @@ def _fail_as_a_statement_does(store: SqlStore) -> None:
 def _fill_the_disk(store: SqlStore) -> None:
     """Have SQLite run out of space, on which it undoes the whole transaction by itself, and then have space again."""
     assert store._session.unit is not None
-    connection: sqlite3.Connection = store._session.unit.connection
+    connection = store._session.unit.connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="the disk is full; nothing of this unit of work was kept"):
@@ -68,10 +67,9 @@ UNDOING: list[Any] = [
 def test_a_unit_of_work_that_the_database_has_undone_is_not_said_to_be_kept(
     store: SqlStore, undo: Callable[[SqlStore], None]
 ) -> None:
-    with pytest.raises(StoreError, match="an error inside this unit of work has undone it; leave its transaction"):
-        with store.transaction():
-            store.add([ANN])
-            undo(store)
+    with pytest.raises(StoreError, match="has undone it; leave its transaction and do it again"), store.transaction():
+        store.add([ANN])
+        undo(store)
 
     assert list(store.every(Employee)) == []
     assert store.add([ANN]) == 1
@@ -81,12 +79,11 @@ def test_a_unit_of_work_that_the_database_has_undone_is_not_said_to_be_kept(
 def test_nothing_more_is_written_in_a_unit_of_work_that_the_database_has_undone(
     store: SqlStore, undo: Callable[[SqlStore], None]
 ) -> None:
-    with pytest.raises(StoreError, match="an error inside this unit of work has undone it"):
-        with store.transaction():
-            store.add([ANN])
-            undo(store)
-            with pytest.raises(StoreError, match="an error inside this unit of work has undone it"):
-                store.add([BOB])
+    with pytest.raises(StoreError, match="an error inside this unit of work has undone it"), store.transaction():
+        store.add([ANN])
+        undo(store)
+        with pytest.raises(StoreError, match="an error inside this unit of work has undone it"):
+            store.add([BOB])
 
     assert list(store.every(Employee)) == []
 
@@ -115,20 +112,42 @@ def test_what_was_read_in_an_inner_unit_of_work_that_failed_counts_no_more(store
     assert store.get(Employee, "ann").name == "Hanna"
 
 
+def test_a_purged_record_and_its_successor_in_one_unit_of_work_are_two(store: SqlStore) -> None:
+    store.add([ANN])
+    with store.transaction():
+        store.get(Employee, "ann")
+        store.delete(Employee, "ann")
+        store.purge(Employee, "ann")
+        store.add([ANN.replace(name="Another")])
+        assert store.put(ANN.replace(name="Anna")) == 2
+
+    assert store.get(Employee, "ann").name == "Anna"
+
+
+def test_what_was_read_of_one_tenant_says_nothing_of_another(store: SqlStore) -> None:
+    other = store.for_tenant("other")
+    store.add([ANN])
+    other.add([ANN])
+    store.put(ANN.replace(name="Anna"))
+    with store.transaction():
+        assert store.get(Employee, "ann").name == "Anna"
+        assert other.put(ANN.replace(name="Hanna")) == 2
+
+    assert [each.get(Employee, "ann").name for each in (store, other)] == ["Anna", "Hanna"]
+
+
 def test_the_error_that_leaves_a_unit_of_work_is_the_one_that_came_first(store: SqlStore) -> None:
-    with pytest.raises(ZeroDivisionError):
-        with store.transaction():
-            store.add([ANN])
-            if store.database.dialect == "postgresql":
-                _lose_the_connection(store)
-            1 / 0  # noqa: B018
+    with pytest.raises(ZeroDivisionError), store.transaction():
+        store.add([ANN])
+        if store.database.dialect == "postgresql":
+            _lose_the_connection(store)
+        1 / 0  # noqa: B018
 
 
 def test_an_interrupted_unit_of_work_is_undone(store: SqlStore) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        with store.transaction():
-            store.add([ANN])
-            raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt), store.transaction():
+        store.add([ANN])
+        raise KeyboardInterrupt
 
     assert list(store.every(Employee)) == []
     assert store.add([ANN]) == 1
@@ -235,14 +254,14 @@ def test_what_a_forked_process_keeps_outlasts_the_store_of_its_parent(store: Sql
 
 @contextmanager
 def _another_thread_inside(store: SqlStore) -> Iterator[None]:
-    """Have another thread inside a unit of work, which it ends a moment later."""
-    is_inside, moment = Event(), Event()
+    """Have another thread inside a unit of work."""
+    is_inside, may_end = Event(), Event()
 
     def stay() -> None:
         with store.transaction():
             store.add([ANN])
             is_inside.set()
-            moment.wait(0.2)
+            may_end.wait()
 
     thread = Thread(target=stay)
     thread.start()
@@ -250,6 +269,7 @@ def _another_thread_inside(store: SqlStore) -> Iterator[None]:
     try:
         yield
     finally:
+        may_end.set()
         thread.join()
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 from crmkit.errors import StoreError
 from crmkit.io.stores.port import UNSTAMPED
 from crmkit.io.stores.sql.migrations import MIGRATIONS
+from crmkit.io.stores.sql.promotion import promotions
 from crmkit.io.stores.sql.session import Session
 from crmkit.io.stores.sql.system import SystemTables
 from crmkit.io.stores.sql.tables import FamilyTable, Place, Row
@@ -110,8 +111,17 @@ class Schema:
         return is_applied and not self._is_restored()
 
     def promote(self, cls: type, path: str) -> None:
-        """Give a field an index, so that rules about it and sorting by it stay fast however many records there are."""
-        raise NotImplementedError
+        """Give a field an index, so that rules about it and sorting by it stay fast however many records there are.
+
+        The field is one of the class, "custom." and the name of one that is declared at run time, or "external_ids." and the
+        name of a system. One that has its index already keeps it. Raises `InvalidInput` for an unknown field, and for one
+        that no index can hold.
+        """
+        with self._session.transaction(UNSTAMPED, None, lock=True):
+            if self.place.dialect in _LOCK_STATEMENTS:
+                self._session.run(_LOCK_STATEMENTS[self.place.dialect])
+            for statement in promotions(self.families, cls, path, self._session.rows):
+                self._session.run(statement)
 
     @cached_property
     def tables(self) -> tuple[sa.Table, ...]:
