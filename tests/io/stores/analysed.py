@@ -78,7 +78,7 @@ def _late_class() -> type[Any]:
         name: str
         visits: int = 10
         is_open: bool = True
-        colour: str = 'it\'s "blue"'
+        colour: str = 'it\'s 100% "blue" \\ :x %s'
         note: str | None = "none"
         price_minor: str = "declared"
         price: Money = Money(99, "JPY")

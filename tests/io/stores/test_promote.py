@@ -1,9 +1,11 @@
 """A promoted field has an index that rules about it and sorting by it really use."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -13,6 +15,7 @@ import sqlalchemy as sa
 from crmkit.errors import InvalidInput
 from crmkit.io.stores import SortBy
 from crmkit.io.stores.sql import SqlStore, reading
+from crmkit.io.stores.sql.sqlite import Sqlite
 from crmkit.model import Customer, CustomField, Money, Record, new_id
 from crmkit.model.custom_field import with_custom
 from crmkit.rules import EVERYTHING, Rule, field
@@ -32,7 +35,10 @@ DECLARED = [
     CustomField(subject="Visit", name="a_instant", kind="instant"),
     CustomField(subject="Visit", name="a_day", kind="day"),
 ]
-UNFIT = {"sqlite": {"custom.a_choice", "external_ids.hubspot"}, "postgresql": {"custom.a_instant", "custom.a_day"}}
+UNFIT = {
+    "sqlite": {"custom.a_choice", "custom.a_decimal", "external_ids.hubspot"},
+    "postgresql": {"custom.a_instant", "custom.a_day"},
+}
 """What no index of a database can hold."""
 
 MIDDLE: dict[str, Any] = {
@@ -231,3 +237,14 @@ def test_names_of_systems_need_no_care(store: SqlStore) -> None:
 
     assert reading.count(reader) == 1
     assert name in reader.plans[0]
+
+
+def test_other_programs_can_still_check_and_copy_a_file(store: SqlStore, tmp_path: Path) -> None:
+    if not isinstance(store.database, Sqlite):
+        pytest.skip("only SQLite has files")
+    for path in MIDDLE.keys() - UNFIT["sqlite"]:
+        store.schema.promote(Visit, path)
+
+    with closing(sqlite3.connect(store.database.name)) as other:
+        assert other.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        other.execute("VACUUM INTO ?", (str(tmp_path / "copy.db"),))

@@ -21,7 +21,7 @@ from crmkit.model import RECORDS, Customer, Record, new_id
 from crmkit.testing.strategies import records
 from tests.examples import few
 from tests.io.stores.analysed import extreme_visits, opened, store_of_passes
-from tests.io.stores.places import KINDS, connected, empty_place
+from tests.io.stores.places import KINDS, empty_place
 from tests.model.vertical import Member, Visit
 
 
@@ -37,12 +37,17 @@ def read(url: str, view: str, tenant: str) -> list[dict[str, Any]]:
     """The rows of a view by id, read with the driver and plain SQL."""
     mark = "?" if url.startswith("sqlite") else "%s"
     query = f"SELECT * FROM {view} WHERE crm_tenant = {mark} ORDER BY id"
-    connection = sqlite3.connect(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else connected(url)
-    with closing(connection):
+    with closing(_connected(url)) as connection:
         cursor = connection.cursor()
         cursor.execute(query, (tenant,))
         names = [each[0] for each in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _connected(url: str) -> Any:
+    if url.startswith("sqlite"):
+        return sqlite3.connect(url.removeprefix("sqlite:///"))
+    return pytest.importorskip("psycopg").connect(url)
 
 
 def as_frames_have_them(row: dict[str, Any], cls: type[Record]) -> dict[str, Any]:

@@ -85,13 +85,21 @@ def _key(expression: sa.ColumnElement[Any], column: Column, place: Place) -> sa.
     if isinstance(expression, sa.Column):
         return expression
     if any(map(_depends, visitors.iterate(expression))):
-        raise InvalidInput(f"{column.where} ({column.shape.kind}) cannot be promoted: no index of {place.dialect} can hold it")
+        raise InvalidInput(
+            f"{column.where} ({column.shape.kind}) cannot be promoted: no index of {place.dialect} can hold it"
+        )
     return Grouping(visitors.replacement_traverse(expression, {}, _constant))
 
 
 def _depends(element: Any) -> bool:
-    """Whether an expression depends on more than its row: on a query, or on the settings of the session as text of a time does."""
-    return isinstance(element, sa.Select) or (isinstance(element, sa.Cast) and isinstance(element.type, sa.Date | sa.DateTime))
+    """Whether an expression depends on more than its row.
+
+    That is on a query, on the settings of the session as the text of a time does, or on a function of our connections, without
+    which no other program could check or copy a file that has it in an index.
+    """
+    is_time = isinstance(element, sa.Cast) and isinstance(element.type, sa.Date | sa.DateTime)
+    is_ours = isinstance(element, sa.Function) and element.name.startswith("crm_")
+    return isinstance(element, sa.Select) or is_time or is_ours
 
 
 def _constant(element: Any, **_: Any) -> Any:

@@ -46,29 +46,30 @@ def _columns(cls: type[Record], info: FieldInfo, dialect: DialectName) -> dict[s
     if info.shape.kind == "money":
         return _money(cls, info.name, default, dialect)
     if info.shape.kind == "decimal" and dialect == "sqlite":
-        return {info.name: _or(_number(f'"{info.name}"'), default and float(default))}
+        return {info.name: _or(_number(f'"{info.name}"'), default and float(default), dialect)}
     code = encoding(info.shape, dialect)
     coded = default if default is None or code is None else code(default)
-    return {name: _or(f'"{name}"', coded) for name in columns_of(info)}
+    return {name: _or(f'"{name}"', coded, dialect) for name in columns_of(info)}
 
 
-def _or(column: str, default: Any) -> str:
+def _or(column: str, default: Any, dialect: DialectName) -> str:
     """A column that came later is NULL in the rows that were there; their records have the default of the field."""
-    return column if default is None else f"COALESCE({column}, {_literal(default)})"
+    return column if default is None else f"COALESCE({column}, {_literal(default, dialect)})"
 
 
-def _literal(value: Any) -> str:
+def _literal(value: Any, dialect: DialectName) -> str:
     if isinstance(value, bool | int | float | Decimal):
         return str(value)
     if isinstance(value, list):
-        return f"CAST(ARRAY[{', '.join(map(_literal, value))}] AS TEXT[])"
-    text = str(value).replace("'", "''")
+        return f"CAST(ARRAY[{', '.join(_literal(each, dialect) for each in value)}] AS TEXT[])"
+    # Drivers of PostgreSQL take a per cent sign for a parameter.
+    text = str(value).replace("'", "''").replace("%", "' || chr(37) || '" if dialect == "postgresql" else "%")
     return f"'{text}'"
 
 
 def _money(cls: type[Record], name: str, default: Money | None, dialect: DialectName) -> dict[str, str]:
-    units = _or(f'"{name}"', default and default.minor_units)
-    currency = _or(f'"{currency_column(name)}"', default and default.currency)
+    units = _or(f'"{name}"', default and default.minor_units, dialect)
+    currency = _or(f'"{currency_column(name)}"', default and default.currency, dialect)
     if dialect == "postgresql":
         unit = _by_currency(currency, lambda places: format(Decimal(1).scaleb(-places), "f"))
         return {name: f"CAST({units} * {unit} AS NUMERIC(38, {MONEY_DECIMALS}))", currency_column(name): currency}
