@@ -65,9 +65,13 @@ def fill(url: str, rows: int) -> None:
     with closing(open_store(url)) as store:
         store.add(seeds(min(rows, SEED_ROWS)))
         table = store.schema.place.table("deal").name
-        names = [column.name for family in store.schema.families if family.base is Deal for column in family.table.columns]
+        names = [
+            column.name for family in store.schema.families if family.base is Deal for column in family.table.columns
+        ]
         copied = ["CAST(k + 10000000 AS TEXT) || id" if name == "id" else f'"{name}"' for name in names]
-        copies = f"WITH RECURSIVE copies (k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM copies WHERE k < {rows // SEED_ROWS})"
+        copies = (
+            f"WITH RECURSIVE copies (k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM copies WHERE k < {rows // SEED_ROWS})"
+        )
         listed = ", ".join(f'"{name}"' for name in names)
         if rows > SEED_ROWS:
             with store.transaction():
@@ -110,7 +114,11 @@ def store_frame(url: str) -> dict[str, float]:
     held = frame.to_arrow(compat_level=pl.CompatLevel.newest()).get_total_buffer_size()
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     above = peak() - before - held + children
-    return {"rows a second": frame.height / seconds, "frame in MiB": held / MIB, "peak above the frame in MiB": above / MIB}
+    return {
+        "rows a second": frame.height / seconds,
+        "frame in MiB": held / MIB,
+        "peak above the frame in MiB": above / MIB,
+    }
 
 
 def plain_frame(url: str) -> dict[str, float]:
@@ -131,7 +139,9 @@ CONTENDERS = {each.__name__: each for each in (adbc_alone, store_frame, plain_fr
 
 
 def run(name: str, url: str) -> dict[str, float]:
-    done = subprocess.run([sys.executable, __file__, "--only", name, url], check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [sys.executable, __file__, "--only", name, url], check=True, stdout=subprocess.PIPE, text=True
+    )
     found: dict[str, float] = json.loads(done.stdout)
     print(f"{name:12}" + "".join(f"  {what}: {number:,.0f}" for what, number in found.items()), flush=True)
     return found
@@ -140,7 +150,9 @@ def run(name: str, url: str) -> dict[str, float]:
 def compare(url: str, rows: int) -> None:
     fill(url, rows)
     alone, ours, _ = (run(name, url) for name in CONTENDERS)
-    print(f"store.frame / adbc alone: {ours['rows a second'] / alone['rows a second']:.2f} (promised: at least {PROMISED_RATIO})")
+    print(
+        f"store.frame / adbc alone: {ours['rows a second'] / alone['rows a second']:.2f} (promised: at least {PROMISED_RATIO})"
+    )
     print(f"peak above the frame: {ours['peak above the frame in MiB']:.0f} MiB (promised: below {PROMISED_MIB})")
 
 

@@ -32,7 +32,10 @@ PROMISED = {
     "bulk write / COPY": 0.6,
 }
 SETTINGS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cache_size = -65536")
-NO_POINT = dict.fromkeys(["label", "address", "invalid_at", "invalid_reason"]) | {"is_primary": False, "is_invalid": False}
+NO_POINT = dict.fromkeys(["label", "address", "invalid_at", "invalid_reason"]) | {
+    "is_primary": False,
+    "is_invalid": False,
+}
 TEXTS = ["given_name", "family_name", "language", "time_zone", "industry", "source"]
 NOTHING: dict[str, Any] = {**dict.fromkeys(TEXTS), "birth_on": None, "preferences": [], "custom": {}}
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -80,7 +83,7 @@ def crmkit_sqlite(file: str, n: int) -> dict[str, float]:
     store = open_store(f"sqlite:///{file}")
     found = {"bulk write": n / timed(lambda: store.add(given))}
     ids = [each.id for each in given[:: max(n // 20_000, 1)]]
-    del given
+    given.clear()
     found["read all"] = n / timed(lambda: sum(1 for _ in store.every(Customer)))
     found["read one"] = len(ids) / timed(lambda: [store.get(Customer, each) for each in ids])
     found |= pages(store, n)
@@ -89,8 +92,8 @@ def crmkit_sqlite(file: str, n: int) -> dict[str, float]:
 
 def pages(store: Any, n: int) -> dict[str, float]:
     """How long page 1 and page 50,000 of twenty customers take, or the last page where there are fewer."""
-    from crmkit.model import Customer
     from crmkit.io.stores.cursor import encode_cursor
+    from crmkit.model import Customer
 
     deep = min(50_000, n // 20 - 2) * 20
     cursor = encode_cursor(Customer, (), (), (), f"0193{deep:08x}-7000-8000-000000000000")
@@ -103,15 +106,13 @@ def pages(store: Any, n: int) -> dict[str, float]:
 
 def driver_sqlite(file: str, n: int) -> dict[str, float]:
     """The same rows into the same tables, and one row by its key, by the driver alone."""
-    from crmkit.io.stores import open_store
-
     store, insert, rows, ledger, entries = rows_of_store(f"sqlite:///{file}", n)
     with store._session.connected() as connection:
 
         def write() -> None:
             connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(insert, rows)
-            connection.executemany(ledger, entries)
+            connection.executemany(insert.sql, rows)
+            connection.executemany(ledger.sql, entries)
             connection.execute("COMMIT")
 
         found = {"bulk write": n / timed(write)}
@@ -127,7 +128,8 @@ def customer_class() -> Any:
     return Customer
 
 
-def rows_of_store(url: str, n: int) -> tuple[Any, str, list[Any], str, list[Any]]:
+def rows_of_store(url: str, n: int) -> tuple[Any, Any, list[Any], Any, list[Any]]:
+    """A store, and how the driver writes the same customers and their ledger into its tables."""
     from crmkit.io.stores import open_store
 
     store: Any = open_store(url)
@@ -149,13 +151,12 @@ def crmkit_postgresql(url: str, n: int) -> dict[str, float]:
 
 def driver_postgresql(url: str, n: int) -> dict[str, float]:
     """COPY of the same rows in the driver's fastest form."""
-    store, _, rows, _, entries = rows_of_store(url, n)
-    table, system = store._tables[customer_class()], store._system
+    store, insert, rows, ledger, entries = rows_of_store(url, n)
 
-    def copy(cursor: Any, name: str, columns: Any, rows: list[Any]) -> None:
-        names = ", ".join(f'"{each}"' for each, _ in columns)
-        with cursor.copy(f"COPY {name} ({names}) FROM STDIN (FORMAT BINARY)") as stream:
-            stream.set_types([kind for _, kind in columns])
+    def copy(cursor: Any, into: Any, rows: list[Any]) -> None:
+        names = ", ".join(f'"{each}"' for each in into.columns)
+        with cursor.copy(f"COPY {into.table} ({names}) FROM STDIN (FORMAT BINARY)") as stream:
+            stream.set_types(into.types)
             for row in rows:
                 stream.write_row(row)
 
@@ -163,8 +164,8 @@ def driver_postgresql(url: str, n: int) -> dict[str, float]:
 
         def write() -> None:
             cursor.execute("BEGIN")
-            copy(cursor, table.table.name, table.insert_columns, rows)
-            copy(cursor, system.ledger.name, system.ledger_columns, entries)
+            copy(cursor, insert, rows)
+            copy(cursor, ledger, entries)
             cursor.execute("COMMIT")
 
         return {"bulk write": n / timed(write)}
@@ -215,7 +216,7 @@ def orm_sqlite(file: str, n: int) -> dict[str, float]:
             session.commit()
 
     found = {"bulk write": n / timed(write)}
-    del given
+    given.clear()
     with Session(engine) as session:
         rows = session.scalars(sa.select(Customer).execution_options(yield_per=5_000))
         return found | {"read all": n / timed(lambda: sum(1 for _ in rows))}
@@ -265,11 +266,16 @@ def django_sqlite(file: str, n: int) -> dict[str, float]:
     return {"bulk write": n / timed(write)}
 
 
-CONTENDERS = {each.__name__: each for each in (crmkit_sqlite, driver_sqlite, orm_sqlite, django_sqlite, crmkit_postgresql, driver_postgresql)}
+CONTENDERS = {
+    each.__name__: each
+    for each in (crmkit_sqlite, driver_sqlite, orm_sqlite, django_sqlite, crmkit_postgresql, driver_postgresql)
+}
 
 
 def run(name: str, where: str, n: int, python: str | Path = sys.executable) -> dict[str, float]:
-    done = subprocess.run([str(python), __file__, "--only", name, where, str(n)], check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [str(python), __file__, "--only", name, where, str(n)], check=True, stdout=subprocess.PIPE, text=True
+    )
     found: dict[str, float] = json.loads(done.stdout)
     print(f"{name:20}" + "".join(f"  {what} {rate:,.0f}/s" for what, rate in found.items()), flush=True)
     return found
@@ -301,9 +307,9 @@ def on_sqlite(n: int) -> None:
 
 
 def on_postgresql(url: str, n: int) -> None:
-    from crmkit.io.stores import schema_of
-
     import psycopg
+
+    from crmkit.io.stores import schema_of
 
     rates = []
     for name in ("crmkit_postgresql", "driver_postgresql"):

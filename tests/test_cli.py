@@ -1,5 +1,6 @@
 """The command: it does the main job from end to end, and says in one sentence what is wrong."""
 
+import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -238,3 +239,55 @@ def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--version"])
 
     assert capsys.readouterr().out == f"crmkit {crmkit.__version__}\n"
+
+
+VISITS_MODULE = """
+from crmkit.model import Record, field, record
+
+
+@record
+class Visit(Record):
+    member_id: str = field(links="Customer")
+
+
+RECORDS = [Visit]
+"""
+
+
+def test_the_schema_of_a_file_is_looked_at_applied_and_verified(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'club.db'}"
+
+    assert main(["schema", "status", url]) == 1
+    assert capsys.readouterr().out.startswith("schema 0 of 2\nCREATE TABLE crm_meta")
+    assert main(["schema", "apply", url]) == 0
+    assert "statements were run" in capsys.readouterr().out
+    assert main(["schema", "apply", url]) == 0
+    assert capsys.readouterr().out == "schema 2: nothing was to be done\n"
+    assert (main(["schema", "status", url]), main(["schema", "verify", url])) == (0, 0)
+    assert capsys.readouterr().out == "schema 2 of 2\nall is well\n"
+
+
+def test_the_schema_of_a_vertical_has_its_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "the_club.py").write_text(VISITS_MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert main(["schema", "sql", "sqlite://", "--records", "the_club:RECORDS", "--prefix", "club_"]) == 0
+    assert "CREATE TABLE club_visit (" in capsys.readouterr().out
+    for wrong in ("the_club:NOTHING", "no_club:RECORDS", "the_club", "the_club:Visit"):
+        assert main(["schema", "status", "sqlite://", "--records", wrong]) == 2
+        assert f"--records {wrong}: " in capsys.readouterr().err
+
+
+def test_what_is_missing_from_a_schema_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "club.db"
+    main(["schema", "apply", f"sqlite:///{path}"])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP INDEX crm_ticket_number_key")
+    capsys.readouterr()
+
+    assert main(["schema", "verify", f"sqlite:///{path}"]) == 1
+    assert capsys.readouterr().out == "the index crm_ticket_number_key is missing\n"

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import date
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -14,10 +15,14 @@ from crmkit import __version__
 from crmkit.crm import CRM, system_clock
 from crmkit.errors import CrmError, InvalidInput, StoreError
 from crmkit.io.folder import read_folder
+from crmkit.io.stores import schema_of
 from crmkit.model import Deal, Employee, Interaction, Order, Record, SurveyResponse, Ticket
 from crmkit.report import Notice, page
 from crmkit.sample import company
 from crmkit.stats.periods import zone
+
+if TYPE_CHECKING:
+    from crmkit.io.stores.sql.schema import Schema
 
 DEMO_STORE = "crmkit-demo.db"
 DEMO_REPORT = "report.html"
@@ -35,18 +40,18 @@ _TABLES: Mapping[str, type[Record]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments, or the program's own, and return its exit status.
 
-    0 is success; 2 is a mistake in what was given, explained in one sentence on standard error; 130 is an interruption.
+    0 is success; 1 is the answer that something is to be done; 2 is a mistake in what was given, explained in one sentence on standard error; 130 is an interruption.
     """
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        status: int | None = options.run(options)
     except CrmError as error:
         print(f"crmkit: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("crmkit: interrupted; nothing was written", file=sys.stderr)
         return 130
-    return 0
+    return status or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,7 +87,29 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=1, metavar="N", help="another seed makes another company (default: 1)"
     )
     demo.set_defaults(run=_demo)
+    _add_schema(commands)
     return parser
+
+
+def _add_schema(commands: Any) -> None:
+    schema = commands.add_parser("schema", help="look at the tables of a store, and bring them up to date")
+    actions = schema.add_subparsers(required=True, metavar="ACTION")
+    for name, run, text in (
+        ("status", _schema_status, "say what is there and what is to be done; exit status 1 where something is"),
+        ("apply", _schema_apply, "bring the tables up to date"),
+        ("verify", _schema_verify, "say what is missing; exit status 1 where something is"),
+        ("sql", _schema_sql, "print the statements that create the tables, for a migration of the host's own"),
+    ):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("url", metavar="URL", help="a store URL such as postgresql://anna@localhost/club")
+        action.add_argument(
+            "--records",
+            metavar="MODULE:NAME",
+            help="a sequence of a vertical's own record classes, such as club.model:RECORDS",
+        )
+        action.add_argument("--prefix", default="crm_", help="what the names of the tables begin with (default: crm_)")
+        action.add_argument("--schema", help="the schema of PostgreSQL that the tables are in")
+        action.set_defaults(run=run)
 
 
 def _day(text: str) -> date:
@@ -125,6 +152,53 @@ def _demo(options: argparse.Namespace) -> None:
         _write_report(output, source, "Sample company", say)
     print(f"The report is {output}")
     print(f'The data is {store}; open it with CRM.open("sqlite:///{store}")')
+
+
+def _schema_status(options: argparse.Namespace) -> int:
+    status = _schema(options).status()
+    print(f"schema {status.version} of {status.latest}")
+    for statement in status.pending:
+        print(f"{statement};")
+    return 0 if status.is_current else 1
+
+
+def _schema_apply(options: argparse.Namespace) -> None:
+    before = _schema(options).apply()
+    done = f"{len(before.pending)} statements were run" if before.pending else "nothing was to be done"
+    print(f"schema {before.latest}: {done}")
+
+
+def _schema_verify(options: argparse.Namespace) -> int:
+    problems = _schema(options).verify()
+    print("\n".join(problems) if problems else "all is well")
+    return 1 if problems else 0
+
+
+def _schema_sql(options: argparse.Namespace) -> None:
+    for statement in _schema(options).sql():
+        print(f"{statement};\n")
+
+
+def _schema(options: argparse.Namespace) -> "Schema":
+    return schema_of(options.url, records=_records(options.records), prefix=options.prefix, schema=options.schema)
+
+
+def _records(named: str | None) -> Sequence[type[Record]]:
+    """The record classes that MODULE:NAME names."""
+    if named is None:
+        return ()
+    module, _, name = named.partition(":")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError):
+        raise InvalidInput(
+            f"--records {named}: there is no such sequence; give MODULE:NAME, such as club.model:RECORDS"
+        ) from None
+    if not isinstance(found, Sequence) or not all(
+        isinstance(each, type) and issubclass(each, Record) for each in found
+    ):
+        raise InvalidInput(f"--records {named}: this is no sequence of record classes")
+    return found
 
 
 def _of_store(options: argparse.Namespace, say: Say) -> _Source:

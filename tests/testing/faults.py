@@ -130,9 +130,10 @@ class FeedOfUndoneChanges(MemoryStore):
         super().__init__(*given)
         self._all: list[Change] = []
 
-    def _log(self, change: Change) -> int:
-        self._all.append(change)
-        return super()._log(change)
+    def _keep(self, kind: Any, record: Record, before: Stored[Record] | None) -> int:
+        version = super()._keep(kind, record, before)
+        self._all.append(Change(kind, type(record).__name__, record.id, version, UNSTAMPED))
+        return version
 
     def changes(self, after: str | None = None, *, limit: int = 1000) -> Changes:
         return Changes(tuple(self._all), super().changes(after, limit=limit).cursor)
@@ -211,7 +212,7 @@ class PurgedStaysInTheLedger(MemoryStore):
         with self.transaction():
             stored = self._deleted(cls, record_id)
             self._memory.set(self._rows(cls), record_id, None)
-            self._log(Change("purged", type(stored.record).__name__, record_id, stored.version + 1, UNSTAMPED))
+            self._ledger().log("purged", stored.record, stored.version + 1, None)
 
 
 @found_by("test_a_history_tells_of_deleting_and_restoring")

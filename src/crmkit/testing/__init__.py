@@ -18,5 +18,10 @@ _MODULES = {"StoreContract": "store_contract", "StoreMachine": "store_machine"}
 def __getattr__(name: str) -> Any:
     """Load what is asked for, so that nobody needs the extra who does not use it."""
     if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """List what is there to load."""
+    return [*globals(), *__all__]

@@ -2,11 +2,13 @@
 
 import random
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import sleep
 
+from crmkit.errors import StoreError
 from crmkit.io.stores import open_store
 from tests.io.stores import processes, units
 
@@ -14,8 +16,8 @@ _LONGEST_SECONDS = 0.2
 _PATIENCE_SECONDS = 60.0
 
 
-def killed_while_committing(url: str, chance: random.Random) -> int:
-    """Let a process do units of work until it is killed at a random moment; return the last that it said was kept."""
+def killed_while_committing(url: str, chance: random.Random, kill_server: Callable[[], object] | None = None) -> int:
+    """Let a process do units of work until it, or its server, is killed at a random moment; return the last that it said was kept."""
     context = processes.context()
     acknowledged, said = context.Pipe(duplex=False)
     process = context.Process(target=_commit_for_ever, args=(url, said))
@@ -23,13 +25,14 @@ def killed_while_committing(url: str, chance: random.Random) -> int:
     said.close()
     kept = acknowledged.recv() if acknowledged.poll(_PATIENCE_SECONDS) else 0
     sleep(chance.uniform(0, _LONGEST_SECONDS))
-    process.kill()
+    (process.kill if kill_server is None else kill_server)()
     process.join()
     return _all_said(acknowledged, kept)
 
 
 def _commit_for_ever(url: str, said: Connection) -> None:
-    units.commit_for_ever(url, said.send)
+    with suppress(StoreError):  # the server was killed
+        units.commit_for_ever(url, said.send)
 
 
 def _all_said(acknowledged: Connection, kept: int) -> int:

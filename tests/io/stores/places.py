@@ -6,7 +6,9 @@ from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from crmkit.io.stores import schema_of
 
@@ -32,17 +34,11 @@ def empty_place(request: pytest.FixtureRequest, kind: str, folder: Path) -> Iter
 @contextmanager
 def empty_schema(server: str) -> Iterator[str]:
     """Lend the URL of a schema of PostgreSQL without tables; connections to it see nothing of others."""
-    name = f"test_{uuid4().hex[:12]}"
-    with connected(server, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}")
+    name = f"test_{uuid4().hex[:10]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
     try:
         yield f"{server}{'&' if '?' in server else '?'}options={quote(f'-csearch_path={name}')}"
     finally:
-        with connected(server, autocommit=True) as connection:
-            connection.execute(f"DROP SCHEMA {name} CASCADE")
-
-
-def connected(url: str, **options: object) -> "psycopg.Connection[tuple[object, ...]]":
-    """Return a connection of the driver, as a host may have one."""
-    psycopg = pytest.importorskip("psycopg")
-    return psycopg.connect(url, **options)
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))

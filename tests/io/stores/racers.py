@@ -1,6 +1,6 @@
 """Threads and processes that write the same records at the same time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from threading import Barrier, Thread
@@ -10,7 +10,9 @@ from typing import Any
 import attrs
 
 from crmkit import CRM
-from crmkit.model import Customer
+from crmkit.errors import CrmError
+from crmkit.io.stores import schema_of
+from crmkit.model import Customer, Employee
 from tests.io.stores import processes
 
 TALLY = Customer(id="tally", kind="person", name="Ann", custom={"visits": 0})
@@ -91,6 +93,25 @@ def racers(n: int, race: Callable[..., None], *arguments: object) -> Iterator[li
     finally:
         for each in started:
             each.join(_PATIENCE_SECONDS)
+
+
+def first_starts(urls: Sequence[str], n: int) -> list[str]:
+    """Bring places without tables up to date, each in so many processes at once; return the errors of those that failed."""
+    with racers(n, _start_first, urls) as answers:
+        return [error for each in answers for error in each.recv()]
+
+
+def _start_first(start: Any, answer: Connection, urls: Sequence[str]) -> None:
+    errors = []
+    for url in urls:
+        start.wait()
+        try:
+            schema_of(url).apply()
+            with CRM.open(url) as crm:
+                crm.load([Employee(name="Ann")])
+        except CrmError as error:
+            errors.append(repr(error))
+    answer.send(errors)
 
 
 def _together(threads: list[Thread]) -> None:

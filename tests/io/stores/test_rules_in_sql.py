@@ -256,8 +256,8 @@ def test_both_tell_what_is_written_as_declared(declared: CustomField, database: 
     rule = field(f"custom.{declared.name}").is_empty()
     is_empty = predicate(rule, Visit, OF_VISITS)
 
-    empty = {written[int(each)] for each in database.holds(rule, Visit, OF_VISITS)}
-    assert empty == {visit.custom[declared.name] for visit in visits if is_empty(visit)}
+    empty = {repr(written[int(each)]) for each in database.holds(rule, Visit, OF_VISITS)}
+    assert empty == {repr(visit.custom[declared.name]) for visit in visits if is_empty(visit)}
 
 
 def test_fields_of_an_extending_class_are_empty_in_rows_of_others(database: Database) -> None:

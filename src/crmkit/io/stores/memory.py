@@ -6,16 +6,15 @@ from typing import Any, cast
 
 import polars as pl
 
-from crmkit.errors import InvalidInput, StoreError
+from crmkit.errors import InvalidInput
 from crmkit.frames.convert import from_records
 from crmkit.io.stores import refusals
-from crmkit.io.stores.cursor import decode_position, encode_position
 from crmkit.io.stores.families import family, unique_fields
 from crmkit.io.stores.layers import Memory
+from crmkit.io.stores.memory_ledger import MemoryLedger
 from crmkit.io.stores.port import (
     UNSTAMPED,
     Capability,
-    Change,
     ChangeKind,
     Changes,
     Page,
@@ -168,17 +167,13 @@ class MemoryStore:
         """See `Deletion.purge`."""
         with self.transaction():
             stored = self._deleted(cls, record_id)
-            for number in range(1, stored.version + 1):
-                trace = (record_id, number)
-                self._memory.set(self._ledger, self._memory.get(self._trail(cls), trace), None)
-                self._memory.set(self._trail(cls), trace, None)
             self._memory.set(self._rows(cls), record_id, None)
-            self._log(Change("purged", _name(stored.record), record_id, stored.version + 1, self._memory.mark))
+            self._ledger().forget(stored)
 
     def history(self, cls: type[R], record_id: str) -> tuple[Version[R], ...]:
         """See `History.history`."""
         with self._memory.steady:
-            return self._versions(self.read(cls, record_id))
+            return self._ledger().versions(self.read(cls, record_id))
 
     def histories(self, cls: type[R]) -> Iterator[tuple[Version[R], ...]]:
         """See `History.histories`."""
@@ -190,17 +185,7 @@ class MemoryStore:
         """See `Feed.changes`. What this thread's unit of work has changed is told once it is kept."""
         self._check_open()
         check_limit(limit)
-        name = f"{self._name}/{self._tenant}"
-        (reached,) = (0,) if after is None else decode_position(after, name, 1)
-        entries: list[Change] = []
-        for place in range(reached + 1, (self._memory.kept(self._counters, "ledger") or 0) + 1):
-            entry = self._memory.kept(self._ledger, place)
-            if entry is not None:
-                entries.append(entry)
-                reached = place
-            if len(entries) == limit:
-                break
-        return Changes(tuple(entries), encode_position(name, reached))
+        return self._ledger().changes(after, limit)
 
     def note(self, key: str) -> str | None:
         """See `Notes.note`."""
@@ -259,16 +244,8 @@ class MemoryStore:
         is_deleted = kind == "deleted"
         stored = Stored(record, version, (stamp.at or stamp.recorded_at) if is_deleted else None, is_deleted)
         self._memory.set(self._rows(type(record)), record.id, stored)
-        change = Change(kind, _name(record), record.id, version, stamp, before.record if before else None)
-        self._memory.set(self._trail(type(record)), (record.id, version), self._log(change))
+        self._ledger().log(kind, record, version, before.record if before else None)
         return version
-
-    def _log(self, change: Change) -> int:
-        """Append to the ledger, and return the place there."""
-        place: int = (self._memory.get(self._counters, "ledger") or 0) + 1
-        self._memory.set(self._counters, "ledger", place)
-        self._memory.set(self._ledger, place, change)
-        return place
 
     def _claim(self, record: Record) -> None:
         """Take the unique values of a record that comes to life."""
@@ -285,17 +262,7 @@ class MemoryStore:
         """The history of a record, which may have been purged meanwhile."""
         with self._memory.steady:
             stored = self._memory.get(rows, record_id)
-            return self._versions(stored) if stored is not None and isinstance(stored.record, cls) else ()
-
-    def _versions(self, stored: Stored[R]) -> tuple[Version[R], ...]:
-        trail = self._trail(type(stored.record))
-        places = [self._memory.get(trail, (stored.record.id, number + 1)) for number in range(stored.version)]
-        log = [self._memory.get(self._ledger, place) for place in places]
-        became = [*(entry.before for entry in log[1:]), stored.record]
-        return tuple(
-            Version(None if entry.kind == "deleted" else record, entry.kind, entry.version, entry.stamp)
-            for entry, record in zip(log, became, strict=True)
-        )
+            return self._ledger().versions(stored) if stored is not None and isinstance(stored.record, cls) else ()
 
     def _each(self, cls: type[R], rows: object, ids: list[str], holds: Callable[[Record], bool]) -> Iterator[R]:
         for record_id in ids:
@@ -324,7 +291,7 @@ class MemoryStore:
 
     def _check_open(self) -> None:
         if self._is_closed:
-            raise StoreError("the store is closed; open it again to use it")
+            raise refusals.closed("memory://")
 
     def _rows(self, cls: type[Record]) -> object:
         self._check_open()
@@ -332,19 +299,11 @@ class MemoryStore:
             raise unknown_class(cls, self._classes)
         return "rows", self._tenant, family(cls)
 
-    def _trail(self, cls: type[Record]) -> object:
-        return "trail", self._tenant, family(cls)
-
     def _taken(self, cls: type[Record]) -> object:
         return "taken", self._tenant, family(cls)
 
-    @property
-    def _ledger(self) -> object:
-        return "ledger", self._tenant
-
-    @property
-    def _counters(self) -> object:
-        return "counters", self._tenant
+    def _ledger(self) -> MemoryLedger:
+        return MemoryLedger(self._memory, self._name, self._tenant)
 
     @property
     def _notes(self) -> object:
@@ -357,10 +316,6 @@ def _check_live(stored: Stored[Any], cls: type[Record], version: int | None) -> 
         raise refusals.not_found(cls, stored.record.id)
     if version is not None and version != stored.version:
         raise refusals.changed_meanwhile(cls, stored.record.id, version, stored.version)
-
-
-def _name(record: Record) -> str:
-    return type(record).__name__
 
 
 def _unique_values(record: Record) -> list[tuple[str, Any]]:

@@ -106,18 +106,18 @@ def _database(url: str, *, create: bool) -> "Database":
 
 def _check_schema(store: "SqlStore", url: str, *, create: bool) -> None:
     """Bring a file up to date; on a server, refuse tables that are not."""
-    status = store.schema.status()
     name = store.schema.name
-    if not status.version and not create:
+    version = store.schema.version()
+    if not version and not create:
         raise StoreError(f"{name}: this database holds no crmkit store")
-    if status.is_current:
+    if version and store.schema.is_current():
         return
     if url.startswith(_SQLITE):
         store.schema.apply()
         return
     what = (
         "holds no crmkit store yet; create"
-        if not status.version
+        if not version
         else "has tables of another crmkit or other records; update"
     )
     raise StoreError(f"{name}: this database {what} its tables with: crmkit schema apply URL")

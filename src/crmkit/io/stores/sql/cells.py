@@ -6,9 +6,10 @@ a collection as JSON.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any, Literal
 
 import attrs
@@ -25,8 +26,6 @@ Code = Callable[[Any], Any]
 
 _TEXT_KINDS: tuple[Kind, ...] = ("text", "choice", "decimal", "instant", "day", "texts")
 _JSON_KINDS: tuple[Kind, ...] = ("value", "values", "mapping")
-# One encoder for all, because `json.dumps` makes a new one for every call.
-_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 _NO_MAPPING = FrozenDict()
 _NINES = str.maketrans("0123456789", "9876543210")
 
@@ -81,8 +80,31 @@ def decimal_from_sortable(text: str) -> Decimal:
 
 
 def to_json(value: Any) -> str:
-    """Return a value as JSON text, the same for equal values."""
-    return _ENCODE(value)
+    """Return a value as JSON text, the same for equal values.
+
+    Written here, because the encoder of the library takes longer to start than most values are long.
+    """
+    return _WRITERS.get(type(value), _encode)(value)
+
+
+def _object(held: Mapping[str, Any]) -> str:
+    return "{" + ",".join([f"{encode_basestring(key)}:{to_json(held[key])}" for key in sorted(held)]) + "}"
+
+
+def _array(held: Sequence[Any]) -> str:
+    return "[" + ",".join(map(to_json, held)) + "]"
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+_WRITERS: Mapping[type[Any], Callable[[Any], str]] = {
+    str: encode_basestring,
+    type(None): lambda _: "null",
+    bool: lambda flag: "true" if flag else "false",
+    int: int.__repr__,
+    dict: _object,
+    FrozenDict: _object,
+    list: _array,
+}
 
 
 class _Instant(sa.types.UserDefinedType[datetime]):
@@ -144,22 +166,29 @@ def _sqlite_encoding(shape: Shape) -> Code | None:
         "day": date.isoformat,
         "decimal": sortable_decimal,
         "texts": lambda texts: to_json(_listed(shape, texts)) if texts else "[]",
-        **_json_encodings(),
+        **_json_encodings(shape),
     }
     return codes.get(shape.kind)
 
 
 def _postgresql_encoding(shape: Shape) -> Code | None:
-    codes: dict[Kind, Code] = {"texts": lambda texts: _listed(shape, texts), **_json_encodings()}
+    codes: dict[Kind, Code] = {"texts": lambda texts: _listed(shape, texts), **_json_encodings(shape)}
     return codes.get(shape.kind)
 
 
-def _json_encodings() -> dict[Kind, Code]:
+def _json_encodings(shape: Shape) -> dict[Kind, Code]:
+    plain = _plain(shape.item) if shape.kind in ("value", "values") else to_plain
     return {
-        "value": lambda value: to_json(to_plain(value)),
-        "values": lambda values: to_json([to_plain(value) for value in values]) if values else "[]",
+        "value": lambda value: to_json(plain(value)),
+        "values": lambda values: to_json([plain(value) for value in values]) if values else "[]",
         "mapping": lambda mapping: to_json(mapping) if mapping else "{}",
     }
+
+
+def _plain(item: Any) -> Code:
+    """Return the function from a value object to its plain form, without the empty fields that come back empty by themselves."""
+    empty = {each.name for each in attrs.fields(item) if each.default is None}
+    return lambda value: {name: held for name, held in to_plain(value).items() if held is not None or name not in empty}
 
 
 def _listed(shape: Shape, texts: Any) -> list[str]:

@@ -30,6 +30,9 @@ class Database(Protocol):
     def connect(self) -> Connection:
         """Return a new connection that commits by itself outside of BEGIN; raises `StoreError`."""
 
+    def prepare(self, connection: Connection) -> None:
+        """Do once what a database needs to become a store, outside of a transaction."""
+
     def turn(self) -> AbstractContextManager[None]:
         """Wait for the right to begin a unit of work that writes."""
 

@@ -1,24 +1,15 @@
 """Where SQLite must not be used: on network file systems its locks may not hold, and a store would be damaged silently."""
 
+import re
 from pathlib import Path
 
 from crmkit.errors import StoreError
 
 _MOUNTS = Path("/proc/self/mounts")
-_NETWORK = (
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "smbfs",
-    "afs",
-    "9p",
-    "fuse.sshfs",
-    "fuse.s3fs",
-    "fuse.rclone",
-    "ceph",
-    "glusterfs",
-)
+_NETWORK = frozenset("nfs nfs4 cifs smb3 smbfs afs 9p ceph glusterfs lustre davfs sshfs s3fs rclone gcsfuse".split())  # noqa: SIM905 - reads best
+# What is mounted, where, and the kind of its file system; blanks in names are written as codes.
+_MOUNT = re.compile(r"\S+ (\S+) (\S+)")
+_CODE = re.compile(r"\\([0-7]{3})")
 
 
 def check_local(path: Path, mounts: Path = _MOUNTS) -> None:
@@ -28,7 +19,7 @@ def check_local(path: Path, mounts: Path = _MOUNTS) -> None:
     except OSError:
         return
     kind = _file_system(path.resolve(), lines)
-    if kind in _NETWORK:
+    if kind.removeprefix("fuse.") in _NETWORK:
         raise StoreError(
             f"{path}: its folder is on a network file system ({kind}), where SQLite can lose data; give a folder of this "
             "machine, or use PostgreSQL"
@@ -36,7 +27,10 @@ def check_local(path: Path, mounts: Path = _MOUNTS) -> None:
 
 
 def _file_system(path: Path, lines: list[str]) -> str:
-    """The kind of the file system that a path is on: that of the longest mount point above it."""
-    mounted = [line.split()[1:3] for line in lines]
-    above = [(point.replace("\\040", " "), kind) for point, kind in mounted]
-    return max(((len(point), kind) for point, kind in above if path.is_relative_to(point)), default=(0, ""))[1]
+    """The kind of the file system that a path is on: that of the longest mount point above it, the last of several there."""
+    longest, found = 0, ""
+    for mount in filter(None, map(_MOUNT.match, lines)):
+        point = _CODE.sub(lambda code: chr(int(code[1], 8)), mount[1])
+        if len(point) >= longest and path.is_relative_to(point):
+            longest, found = len(point), mount[2]
+    return found

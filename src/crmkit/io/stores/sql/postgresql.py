@@ -13,7 +13,7 @@ from crmkit.io.stores.sql.tables import Insert
 
 try:
     import psycopg
-    from psycopg.conninfo import conninfo_to_dict
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
     from psycopg.pq import Format, TransactionStatus
     from psycopg.rows import tuple_row
 except ModuleNotFoundError as error:
@@ -30,9 +30,12 @@ _FAULTS = {
     "53100": "the disk of the server is full; nothing of this unit of work was kept",
     "53300": "the server has no connection left; allow more of them, or open fewer stores",
     "54": "a value is too large for the column; nothing of this unit of work was kept",
+    "57014": "the server ended a statement that took too long; try again, or allow it more time",
     "57P": "the server is shutting down; try again when it is back",
     "25006": "the server is read-only; connect to the one that accepts writes",
 }
+# What the URL does not say otherwise: without a limit, a server that does not answer is waited for for minutes.
+_USUAL = {"application_name": "crmkit", "connect_timeout": "10"}
 # Said, because a database may have another default, in which nobody sees what others kept while one waited for them.
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _DEADLOCKS = ("40001", "40P01")
@@ -64,7 +67,7 @@ class Postgresql:
         """See `Database.connect`."""
         name = self.name
         try:
-            return psycopg.connect(self.url, autocommit=True, application_name="crmkit")
+            return psycopg.connect(make_conninfo("", **{**_USUAL, **conninfo_to_dict(self.url)}), autocommit=True)
         except psycopg.Error as error:
             # The text of the driver has the state of the server nowhere else when a connection fails.
             text = str(error)
@@ -75,6 +78,9 @@ class Postgresql:
             else:
                 meaning = "the server cannot be reached; check that it runs and that the URL is right"
             raise StoreError(f"{name}: {meaning}") from None
+
+    def prepare(self, connection: "psycopg.Connection[Any]") -> None:
+        """See `Database.prepare`: nothing."""
 
     def turn(self) -> AbstractContextManager[None]:
         """See `Database.turn`."""

@@ -15,6 +15,7 @@ from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 from crmkit.errors import StoreError
 from crmkit.io.stores.port import UNSTAMPED
 from crmkit.io.stores.sql.migrations import MIGRATIONS
+from crmkit.io.stores.sql.promotion import promotions
 from crmkit.io.stores.sql.session import Session
 from crmkit.io.stores.sql.system import SystemTables
 from crmkit.io.stores.sql.tables import FamilyTable, Place, Row
@@ -66,6 +67,8 @@ class Schema:
 
         Several programs may do so at once: one does it, the others find it done. What is there already is never lost.
         """
+        self.version()
+        self._session.prepare()
         with self._session.transaction(UNSTAMPED, None, lock=True):
             if self.place.dialect in _LOCK_STATEMENTS:
                 self._session.run(_LOCK_STATEMENTS[self.place.dialect])
@@ -83,7 +86,10 @@ class Schema:
         return (*self._schema_itself(), *_created(self.place, self.tables), *_views(self.families), *self._facts())
 
     def verify(self) -> tuple[str, ...]:
-        """Return a sentence for each table, column or index that is missing or of another type; nothing where all is well."""
+        """Return a sentence for each table, column or index that is missing, and for a feed that needs a new beginning.
+
+        Nothing where all is well; `apply` mends the rest.
+        """
         there, indexes = self.columns(), self._indexes()
         problems = []
         for table in self.tables:
@@ -93,11 +99,29 @@ class Schema:
                 continue
             problems += [f"{table.name}.{each.name} is missing" for each in table.columns if each.name not in columns]
             problems += [f"the index {each.name} is missing" for each in _indexes_of(table) if each.name not in indexes]
+        if self._is_restored():
+            problems.append(
+                "the ledger comes from another server, whose transactions had higher numbers; apply begins the feed anew"
+            )
         return tuple(problems)
 
+    def is_current(self) -> bool:
+        """Return whether the tables are those that this crmkit and these records need, as far as the database itself says."""
+        is_applied = self.version() == SCHEMA_VERSION and self.fact(f"layout {layout(self.families)}") is not None
+        return is_applied and not self._is_restored()
+
     def promote(self, cls: type, path: str) -> None:
-        """Give a field an index, so that rules about it and sorting by it stay fast however many records there are."""
-        raise NotImplementedError
+        """Give a field an index, so that rules about it and sorting by it stay fast however many records there are.
+
+        The field is one of the class, "custom." and the name of one that is declared at run time, or "external_ids." and the
+        name of a system. One that has its index already keeps it. Raises `InvalidInput` for an unknown field, and for one
+        that no index can hold.
+        """
+        with self._session.transaction(UNSTAMPED, None, lock=True):
+            if self.place.dialect in _LOCK_STATEMENTS:
+                self._session.run(_LOCK_STATEMENTS[self.place.dialect])
+            for statement in promotions(self.families, cls, path, self._session.rows):
+                self._session.run(statement)
 
     @cached_property
     def tables(self) -> tuple[sa.Table, ...]:
@@ -144,16 +168,32 @@ class Schema:
     def _pending(self, version: int) -> tuple[str, ...]:
         if not version:
             return self.sql()
-        if version == SCHEMA_VERSION and self.fact(f"layout {layout(self.families)}"):
-            return ()
         there, indexes = self.columns(), self._indexes()
-        return (
+        missing = (
             *_created(self.place, (table for table in self.tables if table.name not in there)),
             *self._added(there),
             *self._created_indexes(there, indexes),
-            *_views(self.families),
-            *self._facts(),
+            *self._new_beginning(),
         )
+        return () if not missing and self.is_current() else (*missing, *_views(self.families), *self._facts())
+
+    def _is_restored(self) -> bool:
+        """Whether the ledger has transactions that this server has yet to begin: then it was restored from another one."""
+        if self.place.dialect == "sqlite" or not self.version():
+            return False
+        ledger = self.system.ledger.c
+        ahead = ledger.tx >= sa.func.pg_snapshot_xmax(sa.func.pg_current_snapshot())
+        return bool(self._session.rows(*self.place.bound(sa.select(ledger.seq).where(ahead).limit(1))))
+
+    def _new_beginning(self) -> list[str]:
+        """What lets the feed go on after a restore: entries in the order of their numbers, before all that will come."""
+        if not self._is_restored():
+            return []
+        ledger, meta = self.place.name_of(self.system.ledger), self.place.name_of(self.system.meta)
+        return [
+            f"UPDATE {ledger} SET tx = '0'::xid8",  # noqa: S608 - our own names
+            f"DELETE FROM {meta} WHERE key = 'feed_epoch'",  # noqa: S608
+        ]
 
     def _added(self, there: Mapping[str, set[str]]) -> list[str]:
         """The columns that a table does not have yet; they may be NULL, because its rows have no value for them."""

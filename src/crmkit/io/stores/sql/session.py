@@ -1,7 +1,6 @@
 """Connections and units of work: who uses which connection, and what is kept or undone together."""
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from threading import local
 from typing import Any
@@ -11,13 +10,12 @@ import attrs
 from crmkit.errors import CommitOutcomeUnknown, InvalidInput, StoreError
 from crmkit.io.stores import refusals
 from crmkit.io.stores.port import Stamp
+from crmkit.io.stores.sql.connections import Connections
 from crmkit.io.stores.sql.database import Connection, Database, driver_connection
 from crmkit.io.stores.sql.tables import Insert, Row
 from crmkit.model.records import Record
 
 _FEW = 8
-# Kept, because a connection that nobody holds is closed.
-_OF_PARENTS: list[Connection] = []
 
 
 class TakenError(Exception):
@@ -43,10 +41,8 @@ class Session:
     def __init__(self, database: Database) -> None:
         """Open no connection yet."""
         self.database = database
-        self.keeps_idle = True
+        self.connections = Connections(database)
         self._thread = local()
-        self._idle: list[Connection] = []
-        self._process = os.getpid()
         self._is_closed = False
 
     @property
@@ -73,7 +69,7 @@ class Session:
     def rows(self, statement: str, parameters: Row = ()) -> list[Row]:
         """Return the rows of a statement that reads, inside the unit of work of this thread or by itself."""
         if self.unit is not None:
-            return self.run(statement, parameters).fetchall()  # type: ignore[no-any-return]
+            return self._fetched(self.unit.connection, statement, parameters)
         if self.database.is_shared:
             with self.database.turn():
                 return self._read(statement, parameters)
@@ -84,10 +80,10 @@ class Session:
         assert self.unit is not None
         return self._execute(self.unit.connection, statement, parameters)
 
-    def insert(self, insert: Insert, rows: Sequence[Row]) -> None:
-        """Insert rows inside the unit of work of this thread; raise `TakenError` where one is there already."""
+    def insert(self, insert: Insert, rows: Iterable[Row], n: int) -> None:
+        """Insert `n` rows inside the unit of work of this thread; raise `TakenError` where one is there already."""
         assert self.unit is not None
-        if len(rows) <= _FEW:
+        if n <= _FEW:
             for row in rows:
                 self.run(insert.sql, row)
             return
@@ -98,10 +94,8 @@ class Session:
 
     def close(self) -> None:
         """Close the connections that nobody uses; those in use follow when they are given back."""
-        self._leave_to_parent()
         self._is_closed = True
-        while self._idle:
-            self._idle.pop().close()
+        self.connections.close()
 
     @contextmanager
     def connected(self) -> Iterator[Connection]:
@@ -110,7 +104,15 @@ class Session:
         try:
             yield connection
         finally:
-            self._give_back(connection)
+            self.connections.give_back(connection)
+
+    def prepare(self) -> None:
+        """Do once what a database needs to become a store."""
+        with self.connected() as connection:
+            try:
+                self.database.prepare(connection)
+            except self.database.errors as error:
+                raise self._meaning(error) from None
 
     @contextmanager
     def _owned(self, stamp: Stamp, *, lock: bool) -> Iterator[Unit]:
@@ -195,12 +197,11 @@ class Session:
             except StoreError:
                 if not self.database.is_lost(connection):
                     raise
-                # It was idle while the server went away and came back.
-                connection = self._take_new()
+                connection = self.connections.renewed(connection)
                 self._begin(connection)
             yield connection
         finally:
-            self._give_back(connection)
+            self.connections.give_back(connection)
 
     def _begin(self, connection: Connection) -> None:
         try:
@@ -212,15 +213,21 @@ class Session:
         connection = self._take()
         try:
             try:
-                cursor = self._execute(connection, statement, parameters)
+                return self._fetched(connection, statement, parameters)
             except StoreError:
                 if not self.database.is_lost(connection):
                     raise
-                connection = self._take_new()
-                cursor = self._execute(connection, statement, parameters)
-            return cursor.fetchall()  # type: ignore[no-any-return]
+                connection = self.connections.renewed(connection)
+                return self._fetched(connection, statement, parameters)
         finally:
-            self._give_back(connection)
+            self.connections.give_back(connection)
+
+    def _fetched(self, connection: Connection, statement: str, parameters: Row) -> list[Row]:
+        cursor = self._execute(connection, statement, parameters)
+        try:
+            return cursor.fetchall()  # type: ignore[no-any-return]
+        except self.database.errors as error:  # SQLite reads on as rows are fetched, and may meet damage only then
+            raise self._meaning(error) from None
 
     def _execute(self, connection: Connection, statement: str, parameters: Row = ()) -> Any:
         try:
@@ -255,31 +262,9 @@ class Session:
     def _is_over(self, connection: Connection) -> bool:
         return self.database.is_lost(connection) or not self.database.in_transaction(connection)
 
-    def _is_used_up(self, connection: Connection) -> bool:
-        return self.database.is_lost(connection) or self.database.in_transaction(connection)
-
     def _take(self) -> Connection:
         self._check_open()
-        self._leave_to_parent()
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return self.database.connect()
-
-    def _take_new(self) -> Connection:
-        return self.database.connect()
-
-    def _leave_to_parent(self) -> None:
-        """Forget the connections that a forked process has of its parent: even closing one would end it for the parent too."""
-        if self._process != os.getpid():
-            _OF_PARENTS.extend(self._idle)
-            self._process, self._idle = os.getpid(), []
-
-    def _give_back(self, connection: Connection) -> None:
-        if self._is_closed or not self.keeps_idle or self._is_used_up(connection):
-            connection.close()
-        else:
-            self._idle.append(connection)
+        return self.connections.take()
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -25,7 +25,6 @@ _BEGIN = "BEGIN IMMEDIATE"
 _LONGEST_PAUSE_SECONDS = 0.002
 # WAL with FULL was measured to lose nothing at a power cut, while NORMAL loses commits that were acknowledged.
 _SETTINGS = (
-    "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA secure_delete = ON",
@@ -100,6 +99,12 @@ class Sqlite:
             raise self.explained(error) from None
         return connection
 
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        """See `Database.prepare`. A file keeps its write-ahead log, so this is done when it becomes a store, not before."""
+        end = monotonic() + self.wait_seconds
+        while not _has_run(connection, "PRAGMA journal_mode = WAL", is_last_try=monotonic() >= end):
+            sleep(uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - chance, not a secret
+
     def turn(self) -> AbstractContextManager[None]:
         """See `Database.turn`."""
         return self._turn
@@ -109,7 +114,7 @@ class Sqlite:
         end = monotonic() + self.wait_seconds
         connection.execute("PRAGMA busy_timeout = 0")
         try:
-            while not _has_begun(connection, is_last_try=monotonic() >= end):
+            while not _has_run(connection, _BEGIN, is_last_try=monotonic() >= end):
                 sleep(uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - chance, not a secret
         finally:
             connection.execute(f"PRAGMA busy_timeout = {self.wait_seconds * 1000:.0f}")
@@ -175,9 +180,10 @@ class Sqlite:
         return StoreError(f"{self.name}: {meaning}")
 
 
-def _has_begun(connection: sqlite3.Connection, *, is_last_try: bool) -> bool:
+def _has_run(connection: sqlite3.Connection, statement: str, *, is_last_try: bool) -> bool:
+    """Whether a statement that others may keep from running has run; raises the error of the last try."""
     try:
-        connection.execute(_BEGIN)
+        connection.execute(statement)
     except sqlite3.OperationalError as error:
         if is_last_try or not error.sqlite_errorname.startswith("SQLITE_BUSY"):
             raise

@@ -64,6 +64,7 @@ class SqlStore:
     ) -> None:
         """Use a database whose schema is there; see `Schema.apply`."""
         self._classes = tuple(dict.fromkeys(records))
+        self._known = frozenset(self._classes)
         self._tenant = tenant
         self._is_closed, self._owns_session = False, True
         self._tables = family_tables(self._classes, place)
@@ -77,12 +78,12 @@ class SqlStore:
         It needs no closing, and can be used until this one is closed.
         """
         other = copy(self)
-        other._tenant, other._owns_session = tenant, False
+        other._tenant, other._owns_session = tenant, False  # noqa: SLF001 - it is one of ours
         return other
 
     def schema_alone(self) -> Schema:
         """Return the schema for use without a store: its connections are closed after each use."""
-        self._session.keeps_idle = self._session.database.is_shared
+        self._session.connections.keeps_idle = self._session.database.is_shared
         return self.schema
 
     @property
@@ -251,18 +252,16 @@ class SqlStore:
                 self._session.close()
 
     def _add(self, chunk: Sequence[Record]) -> None:
-        unit = self._unit()
-        rows: dict[int, tuple[FamilyTable, list[Row]]] = {}
-        entries: list[Row] = []
+        tenant, unit = self._tenant, self._unit()
+        by_class: dict[type[Record], list[Record]] = {}
         for record in chunk:
-            cls = type(record)
+            by_class.setdefault(type(record), []).append(record)
+        for cls, records in by_class.items():
             table, name = self._table(cls), cls.__name__
-            own = (self._tenant, name, 1, unit, None)
-            rows.setdefault(id(table), (table, []))[1].append(own + table.codecs[name].encode(record))
-            entries.append((self._tenant, unit, "added", name, record.id, 1, None))
-        for table, its_rows in rows.values():
-            self._session.insert(table.insert, its_rows)
-        self._session.insert(self._system.record_change, entries)
+            encode, own = table.codecs[name].encode, (tenant, name, 1, unit, None)
+            self._session.insert(table.insert, (own + encode(record) for record in records), len(records))
+        entries = ((tenant, unit, "added", type(record).__name__, record.id, 1, None) for record in chunk)
+        self._session.insert(self._system.record_change, entries, len(chunk))
 
     def _replace(self, statement: str, new: Row, before: _Row) -> None:
         """Write in place of a row, unless somebody else did so since it was read."""
@@ -278,7 +277,7 @@ class SqlStore:
     def _log(self, kind: ChangeKind, record: Record, version: int, before: Record | None) -> int:
         image = None if before is None else image_of(before)
         entry = (self._tenant, self._unit(), kind, type(record).__name__, record.id, version, image)
-        self._session.insert(self._system.record_change, [entry])
+        self._session.insert(self._system.record_change, [entry], 1)
         return version
 
     def _unit(self) -> int:
@@ -357,10 +356,9 @@ class SqlStore:
     def _table(self, cls: type[Record]) -> FamilyTable:
         if self._is_closed:
             raise refusals.closed(self.schema.name)
-        table = self._tables.get(cls)
-        if table is None:
+        if cls not in self._known:
             raise unknown_class(cls, self._classes)
-        return table
+        return self._tables[cls]
 
 
 def _can_be_stored(record_id: str) -> bool:

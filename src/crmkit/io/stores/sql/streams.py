@@ -3,8 +3,8 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -18,8 +18,10 @@ from crmkit.io.stores.sql.session import Session
 from crmkit.io.stores.sql.sqlite import Sqlite
 from crmkit.io.stores.sql.tables import Prepared
 
-_ROWS_APART = 16_384
-_READ_ONLY = "SET default_transaction_read_only = on"
+READ_ROWS, READ_BYTES = 16_384, 4 << 20
+"""How many rows of a SQLite file, and how many bytes of PostgreSQL's answer, are in memory at a time."""
+
+Request = Mapping[str, Any]
 
 
 class CannotStreamError(Exception):
@@ -29,66 +31,90 @@ class CannotStreamError(Exception):
 def stream(session: Session, query: Prepared, after: str) -> Iterator[pl.DataFrame]:
     """Go through the rows of a query whose ids come after one, as frames of any size.
 
-    The query takes that id as `last_id` and the number of rows as `limit`, None for all. What is seen is what was kept. The types
-    of the columns are what adbc makes of the values. Raises `CannotStreamError` before the first frame where adbc is not
-    installed or cannot do it, and `StoreError` where reading breaks off later.
+    In SQLite, several reads of the query give them, which takes the number of rows as `limit`. What is seen is what was kept. The types of columns are
+    what adbc makes of their values. Raises `CannotStreamError` before the first frame where adbc is not installed or cannot do
+    it, and `StoreError` where reading breaks off later.
     """
-    database = session.database
-    if session.unit is None and _is_installed(database.dialect):
-        if isinstance(database, Sqlite) and database.path is not None:
-            return _of_sqlite(database.path, query, after)
-        if database.dialect == "postgresql":
-            return _of_postgresql(session, query, after)
-    raise CannotStreamError
+    with _answers(_request(session, query, after)) as answers:
+        is_begun = False
+        try:
+            while answer := _next(answers):
+                yield pl.read_ipc_stream(BytesIO(answer))
+                is_begun = True
+        except EOFError:
+            if not is_begun:
+                raise CannotStreamError from None
+            raise StoreError(f"{session.database.name}: reading broke off before the end; try again") from None
 
 
-def _is_installed(dialect: str) -> bool:
-    return all(find_spec(name) for name in ("adbc_driver_manager", f"adbc_driver_{dialect}", "pyarrow"))
+def _request(session: Session, query: Prepared, after: str) -> Request:
+    """What to ask the program `apart` for."""
+    database: Any = session.database
+    driver = f"adbc_driver_{database.dialect}"
+    is_shown = session.unit is None and not database.is_shared  # what a unit of work has written, only itself sees
+    if not is_shown or not all(map(find_spec, ("adbc_driver_manager", driver, "pyarrow"))):
+        raise CannotStreamError
+    asked = (
+        _of_sqlite(database, query, after) if isinstance(database, Sqlite) else _of_postgresql(session, query, after)
+    )
+    return {"path": sys.path, "driver": driver, **asked}
 
 
-def _of_sqlite(path: Path, query: Prepared, after: str) -> Iterator[pl.DataFrame]:
-    request = {
-        "path": sys.path,
-        "uri": f"{path.resolve().as_uri()}?mode=rw",
+def _of_sqlite(database: Sqlite, query: Prepared, after: str) -> Request:
+    assert database.path is not None
+    return {
+        "uri": f"{database.path.resolve().as_uri()}?mode=rw",
+        "read only": "PRAGMA query_only = ON",
+        # Types are guessed from the first batch of a read, so all of it is in one.
+        "options": {"adbc.sqlite.query.batch_rows": str(READ_ROWS)},
         "sql": query.sql,
-        "parameters": query.values(last_id=after, limit=_ROWS_APART),
+        "parameters": query.values(last_id=after, limit=READ_ROWS),
         "places": [place for place, name in enumerate(query.names) if name == "last_id"],
-        "rows": _ROWS_APART,
+        "rows": READ_ROWS,
     }
-    with _answers(Path(apart.__file__), request) as answers:
-        try:
-            written = _answer(answers)
-        except EOFError:
-            raise CannotStreamError from None
-        try:
-            while written:
-                yield pl.read_ipc_stream(BytesIO(written))
-                written = _answer(answers)
-        except EOFError:
-            raise StoreError(f"{path}: reading broke off; try again") from None
+
+
+def _of_postgresql(session: Session, query: Prepared, after: str) -> Request:
+    import psycopg  # noqa: PLC0415 - an extra
+
+    database: Any = session.database
+    with session.connected() as connection:
+        # Its answer is streamed only where no parameter is bound.
+        sql = psycopg.ClientCursor(connection).mogrify(query.sql, query.values(last_id=after))
+    return {
+        "uri": database.url,
+        "read only": "SET default_transaction_read_only = on",
+        "options": {"adbc.postgresql.batch_size_hint_bytes": str(READ_BYTES)},
+        "sql": sql,
+        "parameters": [],
+        "places": [],
+        "rows": 0,
+    }
 
 
 @contextmanager
-def _answers(program: Path, request: object) -> Iterator[IO[bytes]]:
-    """What a program of ours says to a request; it ends when nobody listens any more."""
+def _answers(request: Request) -> Iterator[IO[bytes]]:
+    """What the program `apart` says to a request; it ends when nobody listens any more."""
     # A host that embeds Python may be the executable, and would not understand.
     if not Path(sys.executable or "").stem.startswith(("python", "pypy")):
         raise CannotStreamError
-    command = [sys.executable, "-I", "-S", str(program)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:  # noqa: S603
+    command = [sys.executable, "-I", "-S", apart.__file__]
+    try:
+        running = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603
+    except OSError:
+        raise CannotStreamError from None
+    with running:
         assert running.stdin is not None
         assert running.stdout is not None
         try:
-            with running.stdin as requests:
+            with suppress(BrokenPipeError), running.stdin as requests:
                 requests.write(json.dumps(request).encode())
             yield running.stdout
-        except BrokenPipeError:
-            raise CannotStreamError from None
         finally:
             running.kill()
 
 
-def _answer(answers: IO[bytes]) -> bytearray:
+def _next(answers: IO[bytes]) -> bytearray:
     """The next answer, empty for the last; raises `EOFError` where there is none."""
     return _exactly(answers, int.from_bytes(_exactly(answers, 8)))
 
@@ -102,32 +128,3 @@ def _exactly(answers: IO[bytes], size: int) -> bytearray:
             raise EOFError
         rest = rest[n:]
     return held
-
-
-def _of_postgresql(session: Session, query: Prepared, after: str) -> Iterator[pl.DataFrame]:
-    import pyarrow as pa  # noqa: PLC0415 - an extra
-    from adbc_driver_manager import Error  # noqa: PLC0415
-    from adbc_driver_postgresql import dbapi  # noqa: PLC0415
-
-    database: Any = session.database
-    statement = _written_out(session, query, after)
-    try:
-        connection = dbapi.connect(database.url, autocommit=True)
-    except Error:
-        raise CannotStreamError from None
-    with connection, connection.cursor() as cursor:
-        try:
-            cursor.execute(_READ_ONLY)
-            cursor.execute(statement)
-            for batch in cursor.fetch_record_batch():
-                yield pl.DataFrame(batch)
-        except (Error, pa.ArrowException) as error:
-            raise database.explained(error) from None
-
-
-def _written_out(session: Session, query: Prepared, after: str) -> str:
-    """The query with its parameters in it, because adbc streams no other."""
-    import psycopg  # noqa: PLC0415 - an extra
-
-    with session.connected() as connection:
-        return psycopg.ClientCursor(connection).mogrify(query.sql, query.values(last_id=after, limit=None))
