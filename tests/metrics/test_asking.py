@@ -1,6 +1,6 @@
 """KPIs asked together, in parts, again and by every definition give the same answers."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from crmkit import metrics
 from crmkit.errors import InvalidInput
 from crmkit.frames import from_records
 from crmkit.metrics import Definition, MetricResult
-from crmkit.metrics.asking import Steps, kpi
+from crmkit.metrics.asking import _REGISTERED, Steps, kpi
 from crmkit.metrics.finishing import number
 from crmkit.metrics.scope import Asked, make_scope, result
 from crmkit.model import Deal
@@ -23,7 +23,7 @@ from crmkit.rules import field
 from tests.examples import few
 from tests.metrics.cases import AS_OF, deals, orders
 
-DASHBOARD = {
+DASHBOARD: dict[str, Callable[..., MetricResult]] = {
     "rate": metrics.win_rate,
     "rate by owner": partial(metrics.win_rate, by="owner_id", every="month"),
     "created": partial(metrics.win_rate, method="created"),
@@ -140,4 +140,4 @@ def test_a_vertical_makes_a_kpi_of_its_own_in_a_few_lines() -> None:
         assert open_deals([one], as_of=AS_OF).value == 1
         assert VISITS in metrics.catalogue()
     finally:
-        metrics.registered().pop("open_deals")
+        _REGISTERED.pop("open_deals")

@@ -21,10 +21,8 @@ from crmkit.report import Notice, page
 from crmkit.report.format import escaped, quantity
 
 AS_OF = date(2025, 12, 18)
-SHOWN = [
-    metrics.registered()[name].definition
-    for name in ("win_rate", "sales_cycle", "average_order_value", "nps", "first_contact_resolution")
-]  # type: ignore[attr-defined]
+_NAMES = ("win_rate", "sales_cycle", "average_order_value", "nps", "first_contact_resolution")
+SHOWN = sorted((each for each in metrics.catalogue() if each.name in _NAMES), key=lambda each: _NAMES.index(each.name))
 """The KPIs of the page, in its order."""
 
 TZ = "Europe/Warsaw"
