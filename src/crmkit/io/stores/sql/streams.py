@@ -31,9 +31,9 @@ class CannotStreamError(Exception):
 def stream(session: Session, query: Prepared, after: str) -> Iterator[pl.DataFrame]:
     """Go through the rows of a query whose ids come after one, as frames of any size.
 
-    In SQLite, several reads of the query give them, which takes the number of rows as `limit`. What is seen is what was kept. The types of columns are
-    what adbc makes of their values. Raises `CannotStreamError` before the first frame where adbc is not installed or cannot do
-    it, and `StoreError` where reading breaks off later.
+    In SQLite the query goes by id and is asked for `limit` rows again and again. What is seen is what was kept. The types of the
+    columns are what adbc makes of their values. Raises `CannotStreamError` before the first frame where adbc is not installed
+    or cannot do it, and `StoreError` where reading breaks off later.
     """
     with _answers(_request(session, query, after)) as answers:
         is_begun = False
@@ -57,7 +57,7 @@ def _request(session: Session, query: Prepared, after: str) -> Request:
     asked = (
         _of_sqlite(database, query, after) if isinstance(database, Sqlite) else _of_postgresql(session, query, after)
     )
-    return {"path": sys.path, "driver": driver, **asked}
+    return {"path": [str(each) for each in sys.path], "driver": driver, **asked}
 
 
 def _of_sqlite(database: Sqlite, query: Prepared, after: str) -> Request:
