@@ -58,7 +58,7 @@ def test_who_follows_the_feed_misses_nothing_and_sees_each_record_change_in_orde
     with closing(open_store(url)) as store:
         followed = feed.follow(store, range(16), SECONDS)
 
-    assert len(followed.kept) > 100
+    assert any(version > 1 for _, version in followed.kept)
     assert followed.missed == set()
     assert followed.made_up == set()
     assert followed.out_of_order == []

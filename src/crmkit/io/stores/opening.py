@@ -97,8 +97,10 @@ def _database(url: str, *, create: bool) -> "Database":
         from crmkit.io.stores.sql.postgresql import Postgresql  # noqa: PLC0415
 
         return Postgresql(url)
-    hint = f"; a file is named as 'sqlite:///{url}'" if "://" not in url else ""
-    shown = url if "@" not in url else f"{url.partition('://')[0]}://..."
+    # Only what comes before a colon is shown, because a password may come after.
+    scheme, colon, _ = url.partition(":")
+    shown = f"{scheme}:..." if colon else url
+    hint = "" if colon else f"; a file is named as 'sqlite:///{url}'"
     raise InvalidInput(
         f"{shown!r} is no store URL; give 'sqlite:///club.db', 'postgresql://user@host/database' or 'memory://'{hint}"
     )
@@ -116,8 +118,6 @@ def _check_schema(store: "SqlStore", url: str, *, create: bool) -> None:
         store.schema.apply()
         return
     what = (
-        "holds no crmkit store yet; create"
-        if not version
-        else "has tables of another crmkit or other records; update"
+        "holds no crmkit store yet; create" if not version else "has tables of another crmkit or other records; update"
     )
     raise StoreError(f"{name}: this database {what} its tables with: crmkit schema apply URL")

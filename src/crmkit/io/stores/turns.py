@@ -1,8 +1,10 @@
 """A lock that is fair: those who wait get it in the order in which they came."""
 
+import os
 from collections import deque
 from threading import Lock
 from types import TracebackType
+from weakref import WeakSet
 
 from crmkit.errors import StoreBusy
 
@@ -18,6 +20,10 @@ class FairLock:
     def __init__(self, wait_seconds: float | None = None) -> None:
         """Make a lock that nobody holds; who has waited for so many seconds gets `StoreBusy`."""
         self._wait_seconds = -1 if wait_seconds is None else wait_seconds
+        self._free()
+        _LOCKS.add(self)
+
+    def _free(self) -> None:
         self._gate = Lock()
         self._waiting: deque[Lock] = deque()
         self._is_held = False
@@ -61,3 +67,14 @@ class FairLock:
                 self._waiting.remove(turn)
             else:
                 self._hand_on()
+
+
+def _free_all() -> None:
+    for lock in _LOCKS:
+        lock._free()  # noqa: SLF001 - its own module
+
+
+_LOCKS: WeakSet[FairLock] = WeakSet()
+if hasattr(os, "register_at_fork"):
+    # A thread that holds a lock is not there in a forked process, and would never hand it on.
+    os.register_at_fork(after_in_child=_free_all)

@@ -14,10 +14,20 @@ from importlib import import_module
 from typing import Any
 
 
+class WithoutPandas:
+    """Keeps pyarrow from importing pandas, which takes longer than all the rest and is not used here."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """Say that pandas is not there."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
 def main() -> None:
     """Give the rows that were asked for."""
     asked = json.load(sys.stdin.buffer)
     sys.path[:] = asked["path"]  # packages are found where the asking process finds them
+    sys.meta_path.insert(0, WithoutPandas())
     driver, manager = import_module(asked["driver"]), import_module("adbc_driver_manager")
     with (
         driver.connect(asked["uri"]) as database,

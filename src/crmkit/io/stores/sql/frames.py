@@ -19,7 +19,7 @@ from crmkit.model.records import FieldInfo, fields
 
 _PAGE_ROWS = 5_000
 # Reading through adbc takes a moment to begin, which the rows that come after so many make good.
-_MANY = 50_000
+_MANY = 20_000
 
 
 def batches(reader: Reader, columns: Sequence[str] | None, rows: int) -> Iterator[pl.DataFrame]:
@@ -96,9 +96,7 @@ class Source:
         """Go through the rows by frames of any size; at least one, which may be empty."""
         for given in self._read():
             try:
-                # What adbc makes of a column without values is no text yet.
-                typed = given.select(pl.col(name).cast(kind) for name, kind in self._given.items())
-                yield typed.select(self._published)
+                yield given.select(self._published)
             except pl.exceptions.PolarsError:
                 raise self._unreadable() from None
 

@@ -18,7 +18,6 @@ from crmkit.model.money import Money, currency_column
 from crmkit.model.records import FieldInfo, Record
 from crmkit.model.shape import DECIMAL_DIGITS, DECIMAL_PLACES, Kind
 
-_TEXTS = pl.List(pl.String())
 _DECIMAL = pl.Decimal(38, DECIMAL_PLACES)
 _LARGEST = Decimal("9" * DECIMAL_DIGITS + "." + "9" * DECIMAL_PLACES)
 
@@ -53,8 +52,12 @@ def published(cls: type[Record], info: FieldInfo, dialect: DialectName) -> dict[
 
     A column that came later is NULL in the rows that were there; their records have the default of the field.
     """
-    code = _PUBLISHED[dialect].get(info.shape.kind, pl.col)
-    made = {name: pl.col(name) for name in columns_of(info)} | {info.name: code(info.name)}
+    # What adbc makes of a column without values has no type of ours yet.
+    made = {name: pl.col(name).cast(given_type(kind, dialect)) for name, kind in columns_of(info).items()}
+    if info.shape.kind == "money":
+        made[info.name] = _amount(*made.values())
+    elif info.shape.kind in _PUBLISHED[dialect]:
+        made[info.name] = _PUBLISHED[dialect][info.shape.kind](made[info.name])
     default = default_of(cls, info)
     if default is None:
         return made
@@ -83,44 +86,43 @@ def _in_columns(info: FieldInfo, value: Any) -> dict[str, Any]:
     return {info.name: sorted(value) if info.shape.is_set else value}
 
 
-def _flag(name: str) -> pl.Expr:
-    return pl.col(name) != 0
+def _flag(given: pl.Expr) -> pl.Expr:
+    return given != 0
 
 
-def _day(name: str) -> pl.Expr:
-    return pl.col(name).str.to_date("%Y-%m-%d", cache=False)
+def _day(given: pl.Expr) -> pl.Expr:
+    return given.str.to_date("%Y-%m-%d", cache=False)
 
 
-def _instant(name: str) -> pl.Expr:
-    return pl.col(name).str.to_datetime("%Y-%m-%dT%H:%M:%S.%6fZ", time_unit="us", time_zone="UTC", cache=False)
+def _instant(given: pl.Expr) -> pl.Expr:
+    return given.str.to_datetime("%Y-%m-%dT%H:%M:%S.%6fZ", time_unit="us", time_zone="UTC", cache=False)
 
 
-def _instant_in_utc(name: str) -> pl.Expr:
-    return pl.col(name).dt.replace_time_zone("UTC")
+def _instant_in_utc(given: pl.Expr) -> pl.Expr:
+    return given.dt.replace_time_zone("UTC")
 
 
-def _texts(name: str) -> pl.Expr:
-    return pl.col(name).str.json_decode(_TEXTS)
+def _texts(given: pl.Expr) -> pl.Expr:
+    return given.str.json_decode(pl.List(pl.String()))
 
 
-def _decimal(name: str) -> pl.Expr:
-    return pl.col(name).cast(_DECIMAL)
+def _decimal(given: pl.Expr) -> pl.Expr:
+    return given.cast(_DECIMAL)
 
 
-def _decimal_from_sortable(name: str) -> pl.Expr:
+def _decimal_from_sortable(given: pl.Expr) -> pl.Expr:
     """See `cells.decimal_from_sortable`: a negative number is shown as so much less than the largest."""
-    text = pl.col(name)
-    shown = (text.str.slice(1, DECIMAL_DIGITS) + "." + text.str.slice(1 + DECIMAL_DIGITS)).cast(_DECIMAL)
-    return pl.when(text.str.starts_with("1")).then(shown).otherwise(shown - pl.lit(_LARGEST, _DECIMAL))
+    shown = (given.str.slice(1, DECIMAL_DIGITS) + "." + given.str.slice(1 + DECIMAL_DIGITS)).cast(_DECIMAL)
+    return pl.when(given.str.starts_with("1")).then(shown).otherwise(shown - pl.lit(_LARGEST, _DECIMAL))
 
 
-def _amount(name: str) -> pl.Expr:
+def _amount(units: pl.Expr, currency: pl.Expr) -> pl.Expr:
     """Money as an amount: so many of its currency's smallest unit."""
-    currency, unit = pl.col(currency_column(name)), _unit(2)
+    unit = _unit(2)
     for places in sorted(set(UNUSUAL_DECIMALS.values())):
         codes = [code for code, its_places in UNUSUAL_DECIMALS.items() if its_places == places]
         unit = pl.when(currency.is_in(codes)).then(_unit(places)).otherwise(unit)
-    return (pl.col(name).cast(pl.Decimal(38, 0)) * unit).cast(MONEY)
+    return (units.cast(pl.Decimal(38, 0)) * unit).cast(MONEY)
 
 
 def _unit(places: int) -> pl.Expr:
@@ -139,15 +141,8 @@ _GIVEN: Mapping[DialectName, Mapping[Kind, pl.DataType]] = {
 }
 """The types of what the driver gives, where that is not text."""
 
-_PUBLISHED: Mapping[DialectName, Mapping[Kind, Callable[[str], pl.Expr]]] = {
-    "sqlite": {
-        "flag": _flag,
-        "instant": _instant,
-        "day": _day,
-        "decimal": _decimal_from_sortable,
-        "money": _amount,
-        "texts": _texts,
-    },
-    "postgresql": {"instant": _instant_in_utc, "decimal": _decimal, "money": _amount, "texts": _texts},
+_PUBLISHED: Mapping[DialectName, Mapping[Kind, Callable[[pl.Expr], pl.Expr]]] = {
+    "sqlite": {"flag": _flag, "instant": _instant, "day": _day, "decimal": _decimal_from_sortable, "texts": _texts},
+    "postgresql": {"instant": _instant_in_utc, "decimal": _decimal, "texts": _texts},
 }
 """What becomes of it, where that is something else."""

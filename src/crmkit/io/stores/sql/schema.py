@@ -189,9 +189,10 @@ class Schema:
         """What lets the feed go on after a restore: entries in the order of their numbers, before all that will come."""
         if not self._is_restored():
             return []
-        ledger, meta = self.place.name_of(self.system.ledger), self.place.name_of(self.system.meta)
+        ledger, unit, meta = map(self.place.name_of, (self.system.ledger, self.system.unit, self.system.meta))
         return [
             f"UPDATE {ledger} SET tx = '0'::xid8",  # noqa: S608 - our own names
+            f"UPDATE {unit} SET tx = '0'::xid8",  # noqa: S608
             f"DELETE FROM {meta} WHERE key = 'feed_epoch'",  # noqa: S608
         ]
 

@@ -1,6 +1,6 @@
 """Connections and units of work: who uses which connection, and what is kept or undone together."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from threading import local
 from typing import Any
@@ -13,7 +13,6 @@ from crmkit.io.stores.port import Stamp
 from crmkit.io.stores.sql.connections import Connections
 from crmkit.io.stores.sql.database import Connection, Database, driver_connection
 from crmkit.io.stores.sql.tables import Insert, Row
-from crmkit.model.records import Record
 
 _FEW = 8
 
@@ -31,7 +30,7 @@ class Unit:
     is_locking: bool
     depth: int = 0
     number: int | None = None
-    seen: dict[tuple[type[Record], str], int] = attrs.Factory(dict)
+    seen: dict[Hashable, int] = attrs.Factory(dict)
     """The versions of the records that were read, which must still be those when they are written."""
 
 

@@ -4,7 +4,7 @@ Tables and statements follow from the record classes. SQLAlchemy compiles them o
 the store's own or the host's.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from itertools import islice
@@ -13,7 +13,7 @@ from typing import Any, cast
 import attrs
 import polars as pl
 
-from crmkit.errors import Conflict
+from crmkit.errors import Conflict, InvalidInput
 from crmkit.io.stores import refusals
 from crmkit.io.stores.port import (
     UNSTAMPED,
@@ -104,7 +104,11 @@ class SqlStore:
     @contextmanager
     def transaction(self, stamp: Stamp = UNSTAMPED, *, connection: Any = None, lock: bool = False) -> Iterator[None]:
         """See `Records.transaction`."""
+        joins = connection is not None and self._session.unit is None
+        epoch = self.schema.feed_epoch if joins else ""
         with self._session.transaction(stamp, connection, lock=lock):
+            if joins and self.schema.fact("feed_epoch") != epoch:
+                raise InvalidInput(f"the connection is to another database; give one to {self.schema.name}")
             yield
 
     def add(self, records: Iterable[Record]) -> int:
@@ -130,7 +134,7 @@ class SqlStore:
                 data = table.codec(type(record).__name__).encode(record)
                 new = (type(record).__name__, before.version + 1, *data)
                 self._replace(table.update, new, before)
-                return self._log("changed", record, before.version + 1, before.record)
+                return self._log("changed", record, before, before.record)
         except TakenError:
             raise self._value_taken(table, record) from None
 
@@ -177,7 +181,7 @@ class SqlStore:
         with self.transaction():
             before = self._live(table, cls, record_id, version)
             self._replace(table.mark, (self._unit(), before.version + 1), before)
-            self._log("deleted", before.record, before.version + 1, before.record)
+            self._log("deleted", before.record, before, before.record)
 
     def restore(self, cls: type[Record], record_id: str) -> None:
         """See `Deletion.restore`."""
@@ -186,7 +190,7 @@ class SqlStore:
             with self.transaction():
                 before = self._deleted(table, cls, record_id)
                 self._replace(table.mark, (None, before.version + 1), before)
-                self._log("restored", before.record, before.version + 1, None)
+                self._log("restored", before.record, before, None)
         except TakenError:
             raise self._value_taken(table, self._find(table, cls, record_id).record) from None
 
@@ -195,10 +199,11 @@ class SqlStore:
         table = self._table(cls)
         with self.transaction():
             before = self._deleted(table, cls, record_id)
-            self._session.run(table.remove, (self._tenant, record_id))
+            self._replace(table.remove, (), before)
+            self._forget(table, record_id)
             for name in table.names:
                 self._session.run(self._system.forget_images, (self._tenant, record_id, name))
-            self._log("purged", before.record, before.version + 1, None)
+            self._log("purged", before.record, before, None)
 
     def history(self, cls: type[R], record_id: str) -> tuple[Version[R], ...]:
         """See `History.history`."""
@@ -272,12 +277,22 @@ class SqlStore:
             raise refusals.changed_meanwhile(cls, before.record.id, before.version, actual)
         unit = self._session.unit
         assert unit is not None
-        unit.seen[(self._table(type(before.record)).base, before.record.id)] = before.version + 1
+        unit.seen[self._key(self._table(type(before.record)), before.record.id)] = before.version + 1
 
-    def _log(self, kind: ChangeKind, record: Record, version: int, before: Record | None) -> int:
-        image = None if before is None else image_of(before)
+    def _forget(self, table: FamilyTable, record_id: str) -> None:
+        """Count on no version of a record: another one with its id may follow."""
+        unit = self._session.unit
+        assert unit is not None
+        unit.seen.pop(self._key(table, record_id), None)
+
+    def _key(self, table: FamilyTable, record_id: str) -> Hashable:
+        return self._tenant, table.base, record_id
+
+    def _log(self, kind: ChangeKind, record: Record, replaced: _Row, before: Record | None) -> int:
+        version, image = replaced.version + 1, None if before is None else image_of(before)
         entry = (self._tenant, self._unit(), kind, type(record).__name__, record.id, version, image)
-        self._session.insert(self._system.record_change, [entry], 1)
+        names = self._table(type(record)).names
+        self._session.run(*self._system.later_change(entry, replaced.added_unit, names))
         return version
 
     def _unit(self) -> int:
@@ -295,7 +310,7 @@ class SqlStore:
         """The row that is there and not deleted, at the version that this unit of work counts on."""
         unit = self._session.unit
         assert unit is not None
-        expected = unit.seen.get((table.base, record_id)) if version is None else version
+        expected = unit.seen.get(self._key(table, record_id)) if version is None else version
         found = self._find(table, cls, record_id)
         if found.deleted_unit is not None:
             raise refusals.not_found(cls, record_id)
@@ -319,7 +334,7 @@ class SqlStore:
             if issubclass(codec.cls, cls):
                 if unit is not None:
                     # The first that was seen: what is written rests on it, however often it is read again.
-                    unit.seen.setdefault((table.base, record_id), version)
+                    unit.seen.setdefault(self._key(table, record_id), version)
                 return _Row(codec.decode(data), version, added, deleted)
         raise refusals.not_found(cls, record_id)
 

@@ -18,7 +18,7 @@ from crmkit.io.stores.sql.session import Session
 from crmkit.io.stores.sql.sqlite import Sqlite
 from crmkit.io.stores.sql.tables import Prepared
 
-READ_ROWS, READ_BYTES = 16_384, 4 << 20
+READ_ROWS, READ_BYTES = 8_192, 4 << 20
 """How many rows of a SQLite file, and how many bytes of PostgreSQL's answer, are in memory at a time."""
 
 Request = Mapping[str, Any]

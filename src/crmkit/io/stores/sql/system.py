@@ -4,6 +4,7 @@ The ledger is history and feed in one. An entry holds the record as it was befor
 the next entry of the record, or in the record's table. So adding a record writes no image of it.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 
 from crmkit.io.stores.sql.cells import INSTANT, JSON
 from crmkit.io.stores.sql.session import Unit
-from crmkit.io.stores.sql.tables import Insert, Place
+from crmkit.io.stores.sql.tables import Insert, Place, Row
 
 
 class _TransactionId(sa.types.UserDefinedType[str]):
@@ -47,6 +48,7 @@ class SystemTables:
         text, instant = self.place.text, self._type(INSTANT)
         return self.place.table(
             "unit",
+            *self._transaction(),
             self.place.key("id", primary_key=True),
             sa.Column("tenant", text, nullable=False),
             sa.Column("by", text),
@@ -58,14 +60,9 @@ class SystemTables:
     def ledger(self) -> sa.Table:
         """One row for each change of a record."""
         text, whole = self.place.text, self.place.whole
-        # A sequence alone misses what commits late: a number taken first may be seen last. The transaction's own
-        # number tells which are still under way. SQLite has one writer at a time.
-        transaction = sa.Column(
-            "tx", _TransactionId(), nullable=False, server_default=sa.func.pg_current_xact_id(), primary_key=True
-        )
         table = self.place.table(
             "ledger",
-            *([transaction] if self.place.dialect == "postgresql" else []),
+            *self._transaction(primary_key=True),
             self.place.key("seq", primary_key=True),
             sa.Column("tenant", text, nullable=False),
             sa.Column("unit", whole, nullable=False),
@@ -136,6 +133,26 @@ class SystemTables:
         given = (own.tenant, own.unit, own.kind, own.subject, own.subject_id, own.version, own.before)
         return self.place.insert(self.ledger, given)
 
+    def later_change(self, entry: Row, added_unit: int, names: Sequence[str]) -> tuple[str, Row]:
+        """Return the statement that records a change of a record that is there, which that unit of work added, and its values.
+
+        A transaction may change a record that one with a higher number changed before it. The change then takes that number,
+        so that the changes of one record come in their order.
+        """
+        if self.place.dialect == "sqlite":
+            return self.record_change.sql, entry
+        tenant, _, _, _, subject_id, *_ = entry
+        return self._later_change, (added_unit, tenant, subject_id, list(names), *entry)
+
+    @cached_property
+    def _later_change(self) -> str:
+        ledger, unit, insert = (*map(self.place.name_of, (self.ledger, self.unit)), self.record_change)
+        return (
+            f"INSERT INTO {ledger} (tx, {', '.join(insert.columns)}) VALUES (GREATEST(pg_current_xact_id(), "  # noqa: S608 - our own names
+            f"(SELECT tx FROM {unit} WHERE id = %s), (SELECT tx FROM {ledger} WHERE tenant = %s AND subject_id = %s "
+            f"AND kind <> 'added' AND subject = ANY(%s) ORDER BY seq DESC LIMIT 1)), {', '.join('%s' for _ in insert.columns)})"
+        )
+
     @cached_property
     def forget_images(self) -> str:
         """Takes tenant and id: empties the images of a record in the ledger."""
@@ -175,6 +192,16 @@ class SystemTables:
                 own.text == sa.bindparam("the_text"),
             )
         )
+
+    def _transaction(self, *, primary_key: bool = False) -> list[sa.Column[Any]]:
+        """The column of the transaction's own number in PostgreSQL, which tells whether it is still under way.
+
+        A sequence alone misses what commits late: a number taken first may be seen last. SQLite has one writer at a time.
+        """
+        if self.place.dialect == "sqlite":
+            return []
+        now = sa.func.pg_current_xact_id()
+        return [sa.Column("tx", _TransactionId(), nullable=False, server_default=now, primary_key=primary_key)]
 
     def _type(self, of_server: Any) -> Any:
         return sa.Text() if self.place.dialect == "sqlite" else of_server

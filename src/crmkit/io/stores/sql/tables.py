@@ -219,8 +219,9 @@ class FamilyTable:
 
     @cached_property
     def remove(self) -> str:
-        """Takes tenant and id."""
-        return self.place.compiled(sa.delete(self.table).where(*self._the_one()))
+        """Takes tenant, id and the old version."""
+        its_version = self.table.c.crm_version == sa.bindparam("the_version")
+        return self.place.compiled(sa.delete(self.table).where(*self._the_one(), its_version))
 
     @cached_property
     def select(self) -> str:
