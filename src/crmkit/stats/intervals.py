@@ -33,7 +33,8 @@ def proportion(successes: int, trials: int, confidence: float) -> Interval | Non
     share, spread = successes / trials, z * z / trials
     middle = (share + spread / 2) / (1 + spread)
     reach = z / (1 + spread) * math.sqrt((share * (1 - share) + spread / 4) / trials)
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    # The share itself lies inside, also where rounding would put a bound a hair beside it.
+    return max(0.0, min(middle - reach, share)), min(1.0, max(middle + reach, share))
 
 
 def mean(total: int, squares: int, n: int, confidence: float) -> Interval | None:
