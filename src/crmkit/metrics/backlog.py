@@ -196,7 +196,7 @@ def reopen_rate(tickets: Any, *, transitions: Any = None, method: str = "last", 
     outcome = unresolved(scope, table).when(times > 0).then(nw.lit("reopened")).otherwise(nw.lit("lasted"))
     known = _known(scope, rows)
     (found,) = yield [
-        scope.question(known, at="resolved_at", dated=nw.col("resolved_at") <= scope.now, outcome=outcome)
+        scope.question(known, at="resolved_at", dated=nw.col("resolved_at") <= scope.known_until, outcome=outcome)
     ]
     check_outcomes(found, "category", CATEGORIES)
     counted = ("reopened", "lasted")
@@ -351,9 +351,9 @@ def service_level_attainment(
     done = "first_responded_at" if method == "first_response" else "resolved_at"
     needs = ["priority", *(["service_level_id"] if isinstance(policy, Mapping) else []), done]
     table = open_tickets(scope, tickets, needs=needs)
-    resolved_at, is_done = nw.col("resolved_at"), nw.col(done) <= scope.now
+    resolved_at, is_done = nw.col("resolved_at"), nw.col(done) <= scope.known_until
     # What is not done is owed until the ticket is resolved, or until now.
-    owed = nw.when(resolved_at <= scope.now).then(resolved_at).otherwise(nw.lit(scope.now, nw.Int64))
+    owed = nw.when(resolved_at <= scope.known_until).then(resolved_at).otherwise(nw.lit(scope.known_until, nw.Int64))
     until = nw.when(is_done).then(nw.col(done)).otherwise(owed)
     rows = with_end(table).with_columns(until=until, target=_target(policy, clock))
     lengths = timed(_known(scope, rows), "created_at", "until", calendar)
@@ -371,7 +371,7 @@ def service_level_attainment(
 
 
 def _known(scope: Scope, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    return rows.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.now))
+    return rows.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.known_until))
 
 
 def _snapshots(scope: Scope, tickets: Any) -> Generator[list[Question], Sequence[Tally], Tally]:

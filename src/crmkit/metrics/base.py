@@ -348,7 +348,7 @@ def contracts(scope: Scope, subscriptions: Any, *, needs: Sequence[str] = (), us
     """Return paid and unpaid contracts as they were known at `as_of`: what starts later is not there, what ends later runs."""
     always = ("customer_id", "started_at", "ended_at")
     table = scope.open(subscriptions, Subscription, needs=(*always, *needs), uses=("category", "id", *uses))
-    known = table.rows.filter(nw.col("started_at").is_null() | (nw.col("started_at") <= scope.now))
+    known = table.rows.filter(nw.col("started_at").is_null() | (nw.col("started_at") <= scope.known_until))
     return attrs.evolve(table, rows=known)
 
 
@@ -385,7 +385,7 @@ def spans(
     """Return the periods of the series, or the days of them, cut to the window and to `as_of`; ask where they begin."""
     step: Every | None = "day" if daily else scope.every
     first = _BEGINNING if scope.start is None else moment(scope.start)
-    until = scope.now + 1 if scope.end is None else min(scope.now + 1, moment(scope.end))
+    until = scope.known_until + 1 if scope.end is None else min(scope.known_until + 1, moment(scope.end))
     if step is None:
         return [Span(None, None, first, until)] if first < until else []
     if scope.start is not None:
@@ -447,7 +447,9 @@ def newcomers(scope: Scope, data: Any, *, orders: bool = False) -> Generator[Seq
     accepted: Sequence[str]
     if orders:
         table = scope.open(data, Order, needs=("customer_id", "at"), uses=("amount", "category", "id"))
-        table = attrs.evolve(table, rows=table.rows.filter(nw.col("at").is_null() | (nw.col("at") <= scope.now)))
+        table = attrs.evolve(
+            table, rows=table.rows.filter(nw.col("at").is_null() | (nw.col("at") <= scope.known_until))
+        )
         reason, accepted = _no_purchase(table), ORDER_CATEGORIES
     else:
         table = contracts(scope, data)

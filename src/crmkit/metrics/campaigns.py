@@ -230,7 +230,7 @@ def _window(within_days: Any) -> int:
 def _touches(scope: Scope, interactions: Any) -> nw.LazyFrame[Any]:
     needs = ("customer_id", "at", "campaign_id")
     table = scope.open(interactions, Interaction, needs=needs, uses=("direction", "provenance"))
-    is_touch = ~nw.col("campaign_id").is_null() & ~nw.col("customer_id").is_null() & (nw.col("at") <= scope.now)
+    is_touch = ~nw.col("campaign_id").is_null() & ~nw.col("customer_id").is_null() & (nw.col("at") <= scope.known_until)
     for column, other in (("direction", "internal"), ("provenance", "machine")):
         if column in table.columns:
             is_touch = is_touch & (nw.col(column).is_null() | (nw.col(column) != other))
@@ -246,7 +246,7 @@ def _sold(scope: Scope, orders: Any) -> nw.LazyFrame[Any]:
         each: nw.col(each) if each in table.columns else nw.lit(None, nw.String)
         for each in ("currency", "category", "refund_of_id")
     }
-    known = table.rows.filter(at.is_null() | (at <= scope.now)).with_columns(**optional)
+    known = table.rows.filter(at.is_null() | (at <= scope.known_until)).with_columns(**optional)
     status = (
         nw.when(at.is_null())
         .then(nw.lit("no date"))
@@ -435,8 +435,8 @@ def campaign_lift(
 
 def _assigned(scope: Scope, table: Table, holdout: str) -> nw.LazyFrame[Any]:
     """The messages with whether they treat or hold out, and since when."""
-    treated = nw.col("sent_at") <= scope.now
-    held_out = (nw.col("skip_reason") == holdout) & (nw.col("skipped_at") <= scope.now)
+    treated = nw.col("sent_at") <= scope.known_until
+    held_out = (nw.col("skip_reason") == holdout) & (nw.col("skipped_at") <= scope.known_until)
     moments = zip(_moment("assigned_at"), _moment("sent_at"), _moment("skipped_at"), strict=True)
     return table.rows.with_columns(
         **{
@@ -470,7 +470,7 @@ def _bought(scope: Scope, orders: Any, people: nw.LazyFrame[Any], window: int) -
     optional = {each: nw.col(each) if each in table.columns else nw.lit(None, dtype) for each, dtype in types.items()}
     known = table.rows.select("customer_id", "at", **optional)
     at, assigned_at, category = nw.col("at"), nw.col("assigned_at"), nw.col("category")
-    inside = (at <= scope.now) & (at >= assigned_at) & (at <= assigned_at + window)
+    inside = (at <= scope.known_until) & (at >= assigned_at) & (at <= assigned_at + window)
     stands = category.is_null() | category.is_in(["open", "completed"])
     joined = people.join(known, on="customer_id", how="left").with_columns(inside=inside)
     return joined.with_columns(counts=nw.when(nw.col("inside") & stands).then(1).otherwise(0))
@@ -492,7 +492,7 @@ def _outcomes(scope: Scope, bought: nw.LazyFrame[Any], window: int) -> Question:
         .then(nw.lit("in both groups"))
         .when((nw.col("treated") == 0) & (nw.col("held_out") == 0))
         .then(nw.lit("not sent"))
-        .when(nw.col("assigned_at") + window > scope.now)
+        .when(nw.col("assigned_at") + window > scope.known_until)
         .then(nw.lit("window still open"))
     )
     arm = nw.when(nw.col("treated") == 1).then(nw.lit(_ARMS[0])).otherwise(nw.lit(_ARMS[1]))

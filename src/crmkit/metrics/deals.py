@@ -174,7 +174,7 @@ def _closed(
     outcome = (
         nw.when(closed & closed_at.is_null())
         .then(nw.lit(_UNDATED))
-        .when(closed & (closed_at > scope.now))
+        .when(closed & (closed_at > scope.known_until))
         .then(nw.lit(_OPEN))
         .when(category.is_null())
         .then(nw.lit(_UNCATEGORISED))
@@ -183,11 +183,11 @@ def _closed(
         outcome = outcome.when(closed & condition).then(nw.lit(reason))
     known = table.rows
     if "created_at" in table.columns:
-        known = known.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.now))
+        known = known.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.known_until))
     return scope.question(
         known,
         at="closed_at",
-        dated=closed & (closed_at <= scope.now),
+        dated=closed & (closed_at <= scope.known_until),
         outcome=outcome.when(category.is_in(CATEGORIES)).then(category).otherwise(unknown("category")),
         bucket=bucket,
         amount=amount,
@@ -198,7 +198,7 @@ def _closed(
 def _created(scope: Scope, deals: Any) -> Question:
     table = scope.open(deals, Deal, needs=("category", "created_at", "closed_at"), uses=("id",))
     category = nw.col("category")
-    later = category.is_in(["won", "lost"]) & (nw.col("closed_at") > scope.now)
+    later = category.is_in(["won", "lost"]) & (nw.col("closed_at") > scope.known_until)
     outcome = (
         nw.when(nw.col("created_at").is_null())
         .then(nw.lit("no creation date"))

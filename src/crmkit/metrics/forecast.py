@@ -131,7 +131,7 @@ def _expected(scope: Scope, table: Table, by_stage: _ByStage, scale: int) -> Que
     category, closed_at, amount = nw.col("category"), nw.col("closed_at"), nw.col("amount")
     created_at, probability = nw.col("created_at"), nw.col("scope_probability")
     closed = category.is_in(["won", "lost"])
-    is_over = closed & (closed_at <= scope.now)
+    is_over = closed & (closed_at <= scope.known_until)
     is_new_win = is_over & (category == "won") & scope.window(closed_at)
     outcome = (
         nw.when(category.is_null())
@@ -163,7 +163,7 @@ def _expected(scope: Scope, table: Table, by_stage: _ByStage, scale: int) -> Que
         .then(nw.lit(_STRANGE_PROBABILITY))
         .otherwise(nw.lit("open"))
     )
-    weighed = table.rows.filter(created_at.is_null() | (created_at <= scope.now)).with_columns(
+    weighed = table.rows.filter(created_at.is_null() | (created_at <= scope.known_until)).with_columns(
         scope_period=nw.lit(None, nw.Int64), scope_probability=_probability(table, by_stage, scale)
     )
     weight = nw.when(is_over).then(nw.lit(_MILLION)).otherwise((probability * _MILLION).round().cast(nw.Int64))

@@ -192,7 +192,7 @@ def _with_conversions(leads: nw.LazyFrame[Any], *, into_deals: bool) -> nw.LazyF
 def _with_their_deals(scope: Scope, leads: nw.LazyFrame[Any], deals: Table) -> nw.LazyFrame[Any]:
     """Leads with whether and when their deal was won, and whether it was lost."""
     won, lost = (nw.col("category") == word for word in ("won", "lost"))
-    is_lost = lost & (nw.col("closed_at").is_null() | (nw.col("closed_at") <= scope.now))
+    is_lost = lost & (nw.col("closed_at").is_null() | (nw.col("closed_at") <= scope.known_until))
     sales = deals.rows.with_columns(
         won_at=nw.when(won).then(nw.col("closed_at")),
         wins=nw.when(won).then(nw.lit(1)).otherwise(nw.lit(0)),
@@ -215,11 +215,11 @@ def _outcome(scope: Scope, within_days: int | None) -> nw.Expr:
         .when(~category.is_in(_CATEGORIES))
         .then(unknown("category"))
     )
-    reached = nw.col("reached") & (reached_at.is_null() | (reached_at <= scope.now))
+    reached = nw.col("reached") & (reached_at.is_null() | (reached_at <= scope.known_until))
     if within_days is not None:
         window = within_days * MICROSECONDS_A_DAY
         outcome = (
-            outcome.when(created_at + window > scope.now)
+            outcome.when(created_at + window > scope.known_until)
             .then(nw.lit("window still open"))
             .when(nw.col("reached") & reached_at.is_null())
             .then(nw.lit("converted without a date"))

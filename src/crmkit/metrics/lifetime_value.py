@@ -129,7 +129,7 @@ def _check(scope: Scope, margin: Any, horizon_months: Any, discount: Any) -> Non
 
 def _bought(scope: Scope, table: Table) -> list[Question]:
     """Sum what each customer bought, in the period of the first order, and count the orders that are left out."""
-    known = table.rows.filter(nw.col("at").is_null() | (nw.col("at") <= scope.now))
+    known = table.rows.filter(nw.col("at").is_null() | (nw.col("at") <= scope.known_until))
     reason = _flaw(table)
     currency = ["currency"] if "currency" in table.columns else []
     bought = known.with_columns(reason=reason).filter(nw.col("reason").is_null())
@@ -163,10 +163,10 @@ def _tenures(scope: Scope, subscriptions: Any) -> Question:
     """Count customers by the days from their first start to their last end, or to now where they still are."""
     table = contracts(scope, subscriptions)
     paid = table.rows.with_columns(reason=flaw(table)).filter(nw.col("reason").is_null())
-    runs = nw.col("ended_at").is_null() | (nw.col("ended_at") > scope.now)
+    runs = nw.col("ended_at").is_null() | (nw.col("ended_at") > scope.known_until)
     until = paid.with_columns(
         runs=nw.when(runs).then(nw.lit(1)).otherwise(nw.lit(0)),
-        until=nw.when(runs).then(nw.lit(scope.now)).otherwise(nw.col("ended_at")),
+        until=nw.when(runs).then(nw.lit(scope.known_until)).otherwise(nw.col("ended_at")),
         scope_period=nw.lit(None, nw.Int64),
     )
     groups = group_columns(scope.by)

@@ -421,11 +421,11 @@ class _Ladder:
         outcome = (
             nw.when(sent_at.is_null() & nw.col("is_known"))
             .then(nw.lit("sent without a date"))
-            .when(sent_at.is_null() | (sent_at > scope.now))
+            .when(sent_at.is_null() | (sent_at > scope.known_until))
             .then(nw.lit("not sent"))
         )
         if self.window is not None:
-            outcome = outcome.when(sent_at + self.window > scope.now).then(nw.lit("window still open"))
+            outcome = outcome.when(sent_at + self.window > scope.known_until).then(nw.lit("window still open"))
         outcome_ = (
             outcome.when(~nw.col("is_in_base"))
             .then(nw.lit(f"not {base}"))
@@ -435,7 +435,7 @@ class _Ladder:
             .then(nw.lit(event))
             .otherwise(nw.lit(f"not {event}"))
         )
-        return scope.question(rows, at="sent_at", dated=sent_at <= scope.now, outcome=outcome_)
+        return scope.question(rows, at="sent_at", dated=sent_at <= scope.known_until, outcome=outcome_)
 
     def _happened(self, table: Table, event: str) -> nw.Expr:
         proofs = _PROOFS.get(event, (event,))
@@ -456,7 +456,7 @@ class _Ladder:
         return nw.any_horizontal(nw.lit(value=False), *happened, ignore_nulls=False)
 
     def _counts(self, at: nw.Expr, *, is_limited: bool) -> nw.Expr:
-        counts = at <= self.scope.now
+        counts = at <= self.scope.known_until
         if is_limited and self.window is not None:
             counts = counts & (at <= nw.col("sent_at") + self.window)
         return nw.when(counts.is_null()).then(nw.lit(value=False)).otherwise(counts)

@@ -332,10 +332,10 @@ def response_rate(
     window = days_window(within_days)
     table = scope.open(responses, SurveyResponse, needs=("score", "sent_at", "responded_at"), uses=("id",))
     sent_at, responded_at = nw.col("sent_at"), nw.col("responded_at")
-    in_time = responded_at <= scope.now if window is None else responded_at <= sent_at + window
+    in_time = responded_at <= scope.known_until if window is None else responded_at <= sent_at + window
     outcome = nw.when(sent_at.is_null()).then(nw.lit("no date of asking"))
     if window is not None:
-        outcome = outcome.when(sent_at + window > scope.now).then(nw.lit("still has time to answer"))
+        outcome = outcome.when(sent_at + window > scope.known_until).then(nw.lit("still has time to answer"))
     answered = ~nw.col("score").is_null() & (responded_at.is_null() | in_time)
     outcome_ = outcome.when(answered).then(nw.lit("answered")).otherwise(nw.lit("not answered"))
     (found,) = yield [scope.question(table.rows, at="sent_at", outcome=outcome_)]
@@ -371,7 +371,7 @@ def _answers(scope: Scope, table: Table, kind: SurveyKind, scale: _Scale, answer
             valid = valid & (nw.col(column).fill_null(bound) == bound)
     known = table.rows.filter(nw.col("kind") == kind) if "kind" in table.columns else table.rows
     status = (
-        nw.when(given.is_null() | (at > scope.now))
+        nw.when(given.is_null() | (at > scope.known_until))
         .then(nw.lit(_UNANSWERED))
         .when(~valid)
         .then(nw.lit(_INVALID))

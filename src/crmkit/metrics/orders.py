@@ -86,7 +86,9 @@ def average_order_value(
 def _purchases(scope: Scope, orders: Any, *, squares: bool) -> Question:
     key = {"order": ("id",), "customer_day": ("customer_id",), "row": ()}[scope.method]
     table = scope.open(orders, Order, needs=("at", "amount", *key), uses=("currency", "category"))
-    known = table.rows.filter(nw.col("at").is_null() | (nw.col("at") <= scope.now)).with_columns(status=_status(table))
+    known = table.rows.filter(nw.col("at").is_null() | (nw.col("at") <= scope.known_until)).with_columns(
+        status=_status(table)
+    )
     purchases = _collapsed(scope, table, known, *key) if key else known
     refund = nw.when((nw.col("status") == "purchase") & (nw.col("amount") < 0)).then(nw.lit("refund"))
     return scope.question(

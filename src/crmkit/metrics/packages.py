@@ -137,7 +137,7 @@ def _balances(scope: Scope, packages: Any, usages: Any) -> nw.LazyFrame[Any]:
     uses = ("bonus_units", "unit", "valid_from_on", "created_at")
     table = scope.open(packages, Package, needs=("id", "units", "expires_on"), uses=uses)
     rows = with_instant(table, "created_at")
-    rows = rows.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.now))
+    rows = rows.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.known_until))
     bonus = nw.col("bonus_units").fill_null(0) if "bonus_units" in table.columns else nw.lit(0, nw.Int64)
     unit = nw.col("unit").fill_null("unit") if "unit" in table.columns else nw.lit("unit")
     rows = rows.with_columns(total=nw.col("units").fill_null(0).cast(nw.Int64) + bonus.cast(nw.Int64), unit=unit)
@@ -161,7 +161,7 @@ def _net_usages(scope: Scope, usages: Any) -> nw.LazyFrame[Any]:
     table = scope.open(
         usages, Usage, needs=("id", "package_id", "at", "units"), uses=("reversal_of_id",), is_main=False
     )
-    known = table.rows.filter((nw.col("at") <= scope.now) & ~nw.col("package_id").is_null())
+    known = table.rows.filter((nw.col("at") <= scope.known_until) & ~nw.col("package_id").is_null())
     if "reversal_of_id" not in table.columns:
         return known.select("package_id", used_day=day_of("at"), net=nw.col("units").cast(nw.Int64))
     reversals = known.filter(~nw.col("reversal_of_id").is_null()).select("package_id", "units", id="reversal_of_id")

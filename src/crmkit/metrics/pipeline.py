@@ -215,8 +215,8 @@ def pipeline_velocity(
 def _cycles(scope: Scope, table: Table) -> Question:
     """Ask for closed deals by the days that it took to win them."""
     category, created_at, closed_at = nw.col("category"), nw.col("created_at"), nw.col("closed_at")
-    closed = category.is_in(["won", "lost"]) & (closed_at <= scope.now)
-    existing = created_at.is_null() | (created_at <= scope.now)
+    closed = category.is_in(["won", "lost"]) & (closed_at <= scope.known_until)
+    existing = created_at.is_null() | (created_at <= scope.known_until)
     days = day_of("closed_at") - day_of("created_at")
     return scope.question(
         table.rows.filter(closed & existing),

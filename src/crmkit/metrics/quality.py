@@ -337,7 +337,7 @@ def duplicate_share(
     """
     scope = make_scope(DUPLICATE_SHARE, method, asked)
     known = with_instant(scope.open(customers, cls, needs=("id",), uses=("created_at",)), "created_at")
-    known = known.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.now))
+    known = known.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.known_until))
     scored = () if least_score is None else ("score",)
     found_pairs = scope.open(pairs, DuplicatePair, needs=("first_id", "second_id", *scored), is_main=False).rows
     if least_score is not None:

@@ -65,8 +65,8 @@ def quote_acceptance(
     """
     scope = make_scope(QUOTE_ACCEPTANCE, method, asked)
     table = scope.open(quotes, Quote, needs=("category", "sent_at", "decided_at"), uses=("valid_until_on", "id"))
-    sent = ~nw.col("category").is_in(["draft"]) & (nw.col("sent_at") <= scope.now)
-    existing = table.rows.filter(nw.col("sent_at").is_null() | (nw.col("sent_at") <= scope.now))
+    sent = ~nw.col("category").is_in(["draft"]) & (nw.col("sent_at") <= scope.known_until)
+    existing = table.rows.filter(nw.col("sent_at").is_null() | (nw.col("sent_at") <= scope.known_until))
     (found,) = yield [scope.question(existing, at="sent_at", dated=sent, outcome=_answer(scope, table))]
     check_outcomes(found, "category", _CATEGORIES)
     counted = ("accepted", "declined", "expired", *(["open"] if method == "sent" else []))
@@ -82,7 +82,7 @@ def quote_acceptance(
 
 def _answer(scope: Scope, table: Table) -> nw.Expr:
     category, decided_at = nw.col("category"), nw.col("decided_at")
-    still_open = category.is_in(["accepted", "declined"]) & (decided_at > scope.now)
+    still_open = category.is_in(["accepted", "declined"]) & (decided_at > scope.known_until)
     expired = category == "expired"
     if "valid_until_on" in table.columns:
         is_over = (nw.col("valid_until_on") < nw.lit(day_at(scope, scope.as_of))).fill_null(value=False)

@@ -191,7 +191,7 @@ def _subscriptions(scope: Scope, data: Any, needs: Sequence[str], *, is_priced: 
     rows = with_instant(table, "started_at")
     texts = {"won_back_from_id", "price_currency"} - table.columns
     rows = rows.with_columns(nw.lit(None, nw.String).alias(each) for each in sorted(texts))
-    rows = rows.filter(nw.col("started_at").is_null() | (nw.col("started_at") <= scope.now))
+    rows = rows.filter(nw.col("started_at").is_null() | (nw.col("started_at") <= scope.known_until))
     return dated(rows, civil_day(rows, "term_ends_on")).with_columns(yearly=_yearly(table.columns))
 
 
@@ -209,7 +209,7 @@ def _renewals(scope: Scope, changes: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     is_day = nw.col("before").str.contains(r"^\d{4}-\d{2}-\d{2}")
     text = nw.when(is_day).then(nw.col("before"))
     year, month, day = (text.str.slice(at, length).cast(nw.Int64) for at, length in ((0, 4), (5, 2), (8, 2)))
-    happened = nw.col("at") <= scope.now
+    happened = nw.col("at") <= scope.known_until
     renewals = dated(changes.filter(nw.col("field") == "term_ends_on"), (year, month, day))
     return renewals.select(
         DUE,
@@ -222,7 +222,7 @@ def _renewals(scope: Scope, changes: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
 def _last_plans(scope: Scope, changes: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """When each subscription last changed its plan."""
-    changed = changes.filter((nw.col("field") == "plan") & (nw.col("at") <= scope.now))
+    changed = changes.filter((nw.col("field") == "plan") & (nw.col("at") <= scope.known_until))
     return changed.select("at", id="subject_id").group_by("id").agg(planned_at=nw.col("at").max())
 
 
@@ -346,7 +346,7 @@ def freeze_share(
         .then(unknown("category"))
         .when((category == "trial") | nw.col("started_at").is_null())
         .then(nw.lit("not started"))
-        .when((ended_at <= scope.now) | ((category == "lapsed") & ended_at.is_null()))
+        .when((ended_at <= scope.known_until) | ((category == "lapsed") & ended_at.is_null()))
         .then(nw.lit("ended"))
         .when(is_frozen)
         .then(nw.lit("frozen"))

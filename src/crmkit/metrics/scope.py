@@ -77,7 +77,7 @@ class Scope:
     _engines: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
 
     @property
-    def now(self) -> int:
+    def known_until(self) -> int:
         """`as_of` as it is behind the door."""
         return moment(self.as_of)
 
@@ -108,7 +108,7 @@ class Scope:
 
     def window(self, at: nw.Expr) -> nw.Expr:
         """Whether an instant counts: inside the half-open window and not after `as_of`."""
-        inside = at <= self.now
+        inside = at <= self.known_until
         if self.start is not None:
             inside = inside & (at >= moment(self.start))
         return inside if self.end is None else inside & (at < moment(self.end))

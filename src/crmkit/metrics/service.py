@@ -98,13 +98,13 @@ def first_contact_resolution(
     )
     rows_ = table.rows
     if "created_at" in table.columns:
-        rows_ = rows_.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.now))
+        rows_ = rows_.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.known_until))
     judged = _with_messages(scope, rows_, interactions)
     window = 0
     if method == "no_repeat":
         window = repeat_within_days * MICROSECONDS_A_DAY
         judged = judged.join(_repeated(rows_, table, window), on="id", how="left")
-    resolved = (nw.col("category") == "resolved") & (nw.col("resolved_at") <= scope.now)
+    resolved = (nw.col("category") == "resolved") & (nw.col("resolved_at") <= scope.known_until)
     outcome = _outcome(scope, window, _is_first(method, table))
     (found,) = yield [scope.question(judged, at="resolved_at", dated=resolved, outcome=outcome)]
     check_outcomes(found, "category", _CATEGORIES)
@@ -128,7 +128,7 @@ def _said(scope: Scope, interactions: Any, direction: str) -> nw.LazyFrame[Any]:
     needs = ("ticket_id", "direction", "at")
     table = scope.open(interactions, Interaction, needs=needs, uses=("provenance",), is_main=False)
     _check_directions(table)
-    is_said = (nw.col("direction") == direction) & ~nw.col("ticket_id").is_null() & (nw.col("at") <= scope.now)
+    is_said = (nw.col("direction") == direction) & ~nw.col("ticket_id").is_null() & (nw.col("at") <= scope.known_until)
     if "provenance" in table.columns:
         is_said = is_said & (nw.col("provenance").is_null() | (nw.col("provenance") != "machine"))
     return table.rows.filter(is_said)
@@ -189,7 +189,9 @@ def _outcome(scope: Scope, window: int, is_first: nw.Expr) -> nw.Expr:
     undated = nw.col("created_at").is_null() if scope.method == "freshservice" else nw.lit(value=False)
     is_resolved = category == "resolved"
     return (
-        nw.when(category.is_null() | category.is_in(["open", "paused"]) | (is_resolved & (resolved_at > scope.now)))
+        nw.when(
+            category.is_null() | category.is_in(["open", "paused"]) | (is_resolved & (resolved_at > scope.known_until))
+        )
         .then(nw.lit("not resolved"))
         .when(~is_resolved)
         .then(unknown("category"))
@@ -197,7 +199,7 @@ def _outcome(scope: Scope, window: int, is_first: nw.Expr) -> nw.Expr:
         .then(nw.lit(_UNDATED))
         .when(undated)
         .then(nw.lit("no creation date"))
-        .when(resolved_at + window > scope.now)
+        .when(resolved_at + window > scope.known_until)
         .then(nw.lit("window still open"))
         .when(is_first)
         .then(nw.lit("first contact"))

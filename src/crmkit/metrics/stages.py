@@ -89,12 +89,12 @@ def _stays(scope: Scope, deals: Table, ledger: Table) -> nw.LazyFrame[Any]:
     """One row a deal and stage that it left: its groups, when it left, and the whole minutes of the stays that count."""
     own = group_columns(scope.by[1:])
     stage, *groups = group_columns(scope.by)
-    known = deals.rows.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.now)).select(
+    known = deals.rows.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.known_until)).select(
         nw.col("created_at"),
         *(nw.col(old).alias(new) for old, new in zip(own, groups, strict=True)),
         deal_id=nw.col("id"),
     )
-    is_move = (nw.col("subject") == "Deal") & (nw.col("field") == "stage") & (nw.col("at") <= scope.now)
+    is_move = (nw.col("subject") == "Deal") & (nw.col("field") == "stage") & (nw.col("at") <= scope.known_until)
     # A move ends the stay at the stage before it, which the move before that began, or else the creation of the deal.
     moves = ledger.rows.filter(is_move).with_columns(
         begun=nw.col("at").shift(1).over("subject_id", order_by=["at", "id"]),

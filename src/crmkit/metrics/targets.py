@@ -219,7 +219,7 @@ def _won(scope: Scope, deals: Any, employees: Any, quotas: _Quotas) -> Question:
         .then(nw.lit("no category"))
         .when(~category.is_in(CATEGORIES))
         .then(unknown("category"))
-        .when((category != "won") | (closed_at > scope.now))
+        .when((category != "won") | (closed_at > scope.known_until))
         .then(nw.lit(None, nw.String))
         .when(closed_at.is_null())
         .then(nw.lit("won without a close date"))

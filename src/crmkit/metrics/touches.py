@@ -124,7 +124,7 @@ def _check_touch(touch: str, strata: str | None, method: str) -> None:
 def _touches(scope: Scope, interactions: Any, touch: str) -> nw.LazyFrame[Any]:
     needs = dict.fromkeys(["customer_id", "at", "direction", touch])
     table = scope.open(interactions, Interaction, needs=list(needs), is_main=False)
-    is_touch = (nw.col("direction") == "outbound") & (nw.col("at") <= scope.now)
+    is_touch = (nw.col("direction") == "outbound") & (nw.col("at") <= scope.known_until)
     kind = nw.col(touch).fill_null("unknown")
     return table.rows.filter(is_touch).select("customer_id", touched_day=day_of("at"), touched_by=kind)
 

@@ -345,14 +345,14 @@ def is_merged(scope: Scope, table: Table) -> nw.Expr:
     merged = ~nw.col("merged_into_id").is_null()
     if "closed_at" not in table.columns:
         return merged
-    return merged & (nw.col("closed_at").is_null() | (nw.col("closed_at") <= scope.now))
+    return merged & (nw.col("closed_at").is_null() | (nw.col("closed_at") <= scope.known_until))
 
 
 def moves(scope: Scope, transitions: Any, *, needs: Sequence[str], field: str = "status") -> nw.LazyFrame[Any]:
     """Return the transitions of one field of tickets up to `as_of`."""
     columns = ("subject_id", "field", "at", *needs)
     table = scope.open(transitions, Transition, needs=columns, uses=("subject",), is_main=False)
-    own = (nw.col("field") == field) & (nw.col("at") <= scope.now)
+    own = (nw.col("field") == field) & (nw.col("at") <= scope.known_until)
     return table.rows.filter(own & (nw.col("subject") == "Ticket") if "subject" in table.columns else own)
 
 
@@ -365,7 +365,7 @@ def _responses(scope: Scope, tickets: Any, interactions: Any | None, calendar: B
         table = scope.open(tickets, Ticket, needs=("id", "created_at"), uses=("first_responded_at",))
         rows = _with_first_reply(table, replies(scope, interactions), answers)
     created_at, answered_at = nw.col("created_at"), nw.col("first_responded_at")
-    is_answered = answered_at <= scope.now
+    is_answered = answered_at <= scope.known_until
     outcome = (
         nw.when(created_at.is_null())
         .then(nw.lit(_UNDATED))
@@ -375,7 +375,7 @@ def _responses(scope: Scope, tickets: Any, interactions: Any | None, calendar: B
         .then(nw.lit("answered before it was created"))
         .otherwise(nw.lit("answered"))
     )
-    known = rows.filter(created_at.is_null() | (created_at <= scope.now))
+    known = rows.filter(created_at.is_null() | (created_at <= scope.known_until))
     return _lengths(scope, timed(known, "created_at", "first_responded_at", calendar), answers[0], outcome, is_answered)
 
 
@@ -467,8 +467,10 @@ def _resolutions(scope: Scope, table: Table, rows: nw.LazyFrame[Any]) -> Questio
     )
     if "fits" in rows.collect_schema():
         outcome = outcome.when(~nw.col("fits")).then(nw.lit("its history does not fit"))
-    known = rows.filter(created_at.is_null() | (created_at <= scope.now))
-    return _lengths(scope, known, "resolved_at", outcome.otherwise(nw.lit("resolved")), resolved_at <= scope.now)
+    known = rows.filter(created_at.is_null() | (created_at <= scope.known_until))
+    return _lengths(
+        scope, known, "resolved_at", outcome.otherwise(nw.lit("resolved")), resolved_at <= scope.known_until
+    )
 
 
 def unresolved(scope: Scope, table: Table) -> Any:
@@ -476,7 +478,7 @@ def unresolved(scope: Scope, table: Table) -> Any:
     category, resolved_at = nw.col("category"), nw.col("resolved_at")
     not_yet = category.is_null() | category.is_in(["open", "paused"])
     return (
-        nw.when((not_yet & resolved_at.is_null()) | (resolved_at > scope.now))
+        nw.when((not_yet & resolved_at.is_null()) | (resolved_at > scope.known_until))
         .then(nw.lit("not resolved"))
         .when(~category.is_in(CATEGORIES))
         .then(unknown("category"))

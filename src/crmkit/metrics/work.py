@@ -246,11 +246,11 @@ def _tasks(scope: Scope, data: Any) -> Question:
     }
     known = table.rows
     if "created_at" in table.columns:
-        known = known.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.now))
+        known = known.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.known_until))
     day, done_day = nw.col(beside(_DEADLINE)[0]), nw.col(beside("completed_at")[0])
     is_all_day = nw.col("is_all_day").fill_null(value=False) if "is_all_day" in table.columns else nw.lit(value=False)
     in_time = nw.when(is_all_day).then(done_day <= day).otherwise(completed_at <= nw.col(_DEADLINE))
-    is_open = (category == "open") | ((category == "done") & (completed_at > scope.now))
+    is_open = (category == "open") | ((category == "done") & (completed_at > scope.known_until))
     outcome = (
         nw.when(category.is_null())
         .then(nw.lit("no category"))
