@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, get_args
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmkit.frames.door import day_of, moment, period_of, through_the_door
-from crmkit.stats.periods import Every, index_of
+from crmkit.stats.periods import EVERY, Every, index_of
 from crmkit.testing.strategies import ZONES
 from tests.examples import few
 
@@ -54,7 +54,7 @@ def test_the_civil_day_is_that_of_the_calendar(engine: str, tz: str, given_: lis
 
 
 @every_engine
-@pytest.mark.parametrize("every", get_args(Every))
+@pytest.mark.parametrize("every", EVERY)
 @few
 @given(given_=moments, tz=st.sampled_from(ZONES))
 def test_the_period_is_that_of_the_civil_day(engine: str, every: Every, given_: list[datetime], tz: str) -> None:

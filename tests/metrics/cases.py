@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, get_args
+from typing import Any
 
 import attrs
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from crmkit import metrics
 from crmkit.metrics import Definition, MetricResult, catalogue
 from crmkit.model import Deal, Interaction, Order, Record, SurveyResponse, Ticket
-from crmkit.stats.periods import Every
+from crmkit.stats.periods import EVERY
 from crmkit.testing.strategies import instants, money
 
 Tables = dict[str, list[Any]]
@@ -26,7 +26,6 @@ CLASSES: dict[str, type[Record]] = {
     "tickets": Ticket,
     "interactions": Interaction,
 }
-EVERY: tuple[Every, ...] = get_args(Every)
 TZS = ("UTC", "Asia/Bangkok", "Europe/Warsaw", "America/New_York")
 AS_OF = date(2025, 3, 31)
 

@@ -1,7 +1,7 @@
 """Civil periods: they partition the days, and days have the length that their time zone gives them."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, get_args
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmkit.errors import InvalidInput
-from crmkit.stats.periods import Every, Period, check_every, index_of, instant, period_of, zone
+from crmkit.stats.periods import EVERY, Every, Period, check_every, index_of, instant, period_of, zone
 from crmkit.testing.strategies import ZONES, instants
 
-EVERY: tuple[Every, ...] = get_args(Every)
 kinds = st.sampled_from(EVERY)
 days = st.dates(date(1, 1, 8), date(9998, 12, 31))
 DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
@@ -41,7 +40,7 @@ def test_periods_follow_each_other_without_gap_or_overlap(day: date, every: Ever
 def test_a_label_is_the_one_that_the_calendar_uses(day: date) -> None:
     year, week, _ = day.isocalendar()
 
-    assert {every: period_of(index_of(day, every), every).label for every in EVERY} == {
+    assert {every: period_of(index_of(day, every), every).label for every in EVERY[:5]} == {
         "day": day.isoformat(),
         "week": f"{year}-W{week:02}",
         "month": day.isoformat()[:7],
@@ -60,6 +59,9 @@ def test_a_label_is_the_one_that_the_calendar_uses(day: date) -> None:
         (date(2024, 2, 29), "month", Period(date(2024, 2, 1), date(2024, 3, 1), "2024-02")),
         (date(2024, 12, 31), "quarter", Period(date(2024, 10, 1), date(2025, 1, 1), "2024-Q4")),
         (date(1969, 12, 31), "year", Period(date(1969, 1, 1), date(1970, 1, 1), "1969")),
+        (date(2025, 3, 31), "year from April", Period(date(2024, 4, 1), date(2025, 4, 1), "2024-04 to 2025-03")),
+        (date(2025, 4, 1), "year from April", Period(date(2025, 4, 1), date(2026, 4, 1), "2025-04 to 2026-03")),
+        (date(2025, 1, 31), "quarter from February", Period(date(2024, 11, 1), date(2025, 2, 1), "2024-11 to 2025-01")),
         (date(1969, 12, 31), "day", Period(date(1969, 12, 31), date(1970, 1, 1), "1969-12-31")),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 import narwhals as nw
 
 from crmkit.errors import InvalidInput
-from crmkit.stats.periods import UNIX_EPOCH, Every
+from crmkit.stats.periods import MONTHS, UNIX_EPOCH, Every
 
 MICROSECONDS_A_DAY = 86_400_000_000
 _WEEKS_BACK = 7 * 1_000_000
@@ -35,7 +35,8 @@ def period_of(column: str, every: Every) -> nw.Expr:
         return day_of(column)
     if every == "week":
         return (day_of(column) + 3 + _WEEKS_BACK) // 7 - _WEEKS_BACK // 7
-    return nw.col(_month(column)) // {"month": 1, "quarter": 3, "year": 12}[every]
+    months, after_january = MONTHS[every]
+    return (nw.col(_month(column)) - after_january) // months
 
 
 def beside(column: str) -> list[str]:

@@ -18,11 +18,11 @@ from crmkit.metrics.money import UNPRICED, currency_bucket, one_currency
 from crmkit.metrics.recurring import moved
 from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, unknown
 from crmkit.model.order import Order
+from crmkit.stats.periods import MONTHS
 
 _CUSTOMER, _LEFT, _STAYS = "customer", "left", "stays"
 _MOVED = ("start", "end", "new", "reactivation", "expansion", "contraction", "churn")
 _DAYS_A_MONTH = 365.25 / 12
-_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 CUSTOMER_LIFETIME_VALUE = Definition(
     name="customer_lifetime_value",
@@ -90,7 +90,7 @@ def customer_lifetime_value(
     _check(scope, margin, horizon_months, discount)
     if method == "simple":
         found = yield from moved(scope, orders)
-        months = _MONTHS[scope.every or "month"]
+        months = MONTHS[scope.every or "month"][0]
         return result(scope, found, _MOVED, lambda counts: _simple(counts, margin, months, horizon_months))
     if method == "contractual":
         subscriptions = shared(orders)  # which are read twice
@@ -114,7 +114,7 @@ def _check(scope: Scope, margin: Any, horizon_months: Any, discount: Any) -> Non
         raise InvalidInput(f"margin={margin!r} is no part of revenue; give a number from 0 to 1")
     if horizon_months is not None and (not isinstance(horizon_months, int) or horizon_months < 1):
         raise InvalidInput(f"horizon_months={horizon_months!r} is no lifetime; give at least 1, or None")
-    if scope.method == "simple" and scope.every not in _MONTHS:
+    if scope.method == "simple" and scope.every not in MONTHS:
         raise InvalidInput(
             f"every={scope.every!r} has no whole months to take churn by; give 'month', 'quarter' or 'year'"
         )

@@ -2,21 +2,49 @@
 
 A period has a whole number, its index, so that an engine can group by it and Python can name it. Periods are half-open: the
 end is the first day that does not belong to them.
+
+A kind of period is a word: "day", "week", "month", "quarter" or "year". Where the business year does not begin with January
+it is said with its first month: "year from April", "quarter from February".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 import attrs
 
 from crmkit.errors import InvalidInput, choices
 
-Every = Literal["day", "week", "month", "quarter", "year"]
 _EPOCH = date(1970, 1, 1)
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MONTHS: dict[Every, int] = {"month": 1, "quarter": 3, "year": 12}
+_LATER_MONTHS = (
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+_QUARTER, _YEAR = 3, 12
+
+Every = str
+"""A kind of period, one of `EVERY`."""
+
+MONTHS: Mapping[Every, tuple[int, int]] = {
+    "month": (1, 0),
+    "quarter": (_QUARTER, 0),
+    "year": (_YEAR, 0),
+    **{f"quarter from {name}": (_QUARTER, number % _QUARTER) for number, name in enumerate(_LATER_MONTHS, start=1)},
+    **{f"year from {name}": (_YEAR, number) for number, name in enumerate(_LATER_MONTHS, start=1)},
+}
+"""The kinds of period that are whole months: how many, and how many months after January they begin."""
+
+EVERY: tuple[Every, ...] = ("day", "week", *MONTHS)
 
 
 @attrs.frozen(order=True)
@@ -30,12 +58,10 @@ class Period:
 
 def check_every(every: str | None) -> Every | None:
     """Return `every` if it is a kind of period or None; raise `InvalidInput` otherwise."""
-    for known in get_args(Every):
-        if every == known:
-            return known  # type: ignore[no-any-return]
-    if every is None:
-        return None
-    raise InvalidInput(f"every={every!r} is not a kind of period; {choices(str(every), get_args(Every))}")
+    if every is None or every in EVERY:
+        return every
+    known = [*EVERY[: EVERY.index("year") + 1], "year from April"]
+    raise InvalidInput(f"every={every!r} is not a kind of period; {choices(str(every), known)}")
 
 
 def zone(name: str) -> ZoneInfo:
@@ -89,7 +115,8 @@ def index_of(day: date, every: Every) -> int:
         return (day - _EPOCH).days
     if every == "week":
         return ((day - _EPOCH).days + 3) // 7
-    return (day.year * 12 + day.month - 1) // _MONTHS[every]
+    months, after_january = MONTHS[every]
+    return (day.year * _YEAR + day.month - 1 - after_january) // months
 
 
 def period_of(index: int, every: Every) -> Period:
@@ -99,15 +126,21 @@ def period_of(index: int, every: Every) -> Period:
     Period(start=datetime.date(2025, 1, 1), end=datetime.date(2025, 4, 1), label='2025-Q1')
     """
     start, end = _first_day(index, every), _first_day(index + 1, every)
+    return Period(start, end, _label(start, end, every))
+
+
+def _label(start: date, end: date, every: Every) -> str:
     iso_year, iso_week, _ = start.isocalendar()
-    label = {
+    last = end - timedelta(days=1)
+    labels = {
         "day": start.isoformat(),
         "week": f"{iso_year}-W{iso_week:02}",
         "month": f"{start:%Y-%m}",
-        "quarter": f"{start.year}-Q{start.month // 3 + 1}",
+        "quarter": f"{start.year}-Q{start.month // _QUARTER + 1}",
         "year": str(start.year),
-    }[every]
-    return Period(start, end, label)
+    }
+    # Some call a business year by its first and some by its last calendar year, so both ends are said.
+    return labels.get(every, f"{start:%Y-%m} to {last:%Y-%m}")
 
 
 def _first_day(index: int, every: Every) -> date:
@@ -115,5 +148,6 @@ def _first_day(index: int, every: Every) -> date:
         return _EPOCH + timedelta(days=index)
     if every == "week":
         return _EPOCH + timedelta(days=7 * index - 3)
-    year, month = divmod(index * _MONTHS[every], 12)
+    months, after_january = MONTHS[every]
+    year, month = divmod(index * months + after_january, _YEAR)
     return date(year, month + 1, 1)
