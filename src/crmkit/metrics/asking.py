@@ -10,6 +10,7 @@ from inspect import Parameter, Signature, signature
 from typing import Any, ParamSpec
 
 import attrs
+from dateutil.relativedelta import relativedelta
 
 from crmkit.errors import InvalidInput, choices
 from crmkit.frames.table import shared
@@ -17,6 +18,7 @@ from crmkit.frames.tally import Key, Question, Tally, answers, merged, records_b
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.result import MetricResult
 from crmkit.metrics.scope import DEFAULTS
+from crmkit.metrics.versus import earlier, how_far_back
 
 P = ParamSpec("P")
 Steps = Generator[Sequence[Question], Sequence[Tally], MetricResult]
@@ -38,7 +40,7 @@ def kpi(definition: Definition) -> Callable[[Callable[P, Steps]], Callable[P, Me
         @wraps(steps)
         def measure(*given: P.args, **options: P.kwargs) -> MetricResult:
             public.bind(*given, **options)
-            return together([partial(steps, *given, **options)])[0]
+            return _run([_Call(steps, given, options)])[0]
 
         measure.__signature__ = public  # type: ignore[attr-defined]
         measure.definition, measure.steps = definition, steps  # type: ignore[attr-defined]
@@ -76,8 +78,35 @@ def compute(
     [None]
     """
     held = {name: shared(table) for name, table in tables.items()}
-    works = [_work(name, metric, held, asked) for name, metric in metrics.items()]
-    return dict(zip(metrics, together(works), strict=True))
+    calls = [_call(name, metric, held, asked) for name, metric in metrics.items()]
+    return dict(zip(metrics, _run(calls), strict=True))
+
+
+@attrs.frozen(eq=False)
+class _Call:
+    """A KPI with its arguments."""
+
+    steps: Callable[..., Steps]
+    given: Sequence[Any]
+    options: Mapping[str, Any]
+
+    def work(self, back: relativedelta | None = None) -> Work:
+        """Return what is to be done for the result, or for that of a time that lies so far back."""
+        options = self.options if back is None else earlier(self.options, back)
+        return partial(self.steps, *self.given, **{name: given for name, given in options.items() if name != "versus"})
+
+
+def _run(calls: Sequence[_Call]) -> list[MetricResult]:
+    """Return the results of calls, each beside that of the earlier time where one is asked for."""
+    backs = [how_far_back(call.options) for call in calls]
+    works = [call.work() for call in calls]
+    works += [call.work(back) for call, back in zip(calls, backs, strict=True) if back is not None]
+    found = together(works)
+    results, of_earlier = found[: len(calls)], iter(found[len(calls) :])
+    return [
+        result if back is None else result.versus(next(of_earlier), back)
+        for result, back in zip(results, backs, strict=True)
+    ]
 
 
 def together(works: Sequence[Work]) -> list[MetricResult]:
@@ -136,7 +165,7 @@ class Trail:
         return sorted({each for question in self.questions for each in records_behind(question, key, outcomes)})
 
 
-def _work(name: str, metric: Any, tables: Mapping[str, Any], asked: Mapping[str, Any]) -> Work:
+def _call(name: str, metric: Any, tables: Mapping[str, Any], asked: Mapping[str, Any]) -> _Call:
     own: dict[str, Any] = metric.keywords if isinstance(metric, partial) else {}
     function: Any = metric.func if isinstance(metric, partial) else metric
     if not hasattr(function, "definition") or (isinstance(metric, partial) and metric.args):
@@ -151,7 +180,7 @@ def _work(name: str, metric: Any, tables: Mapping[str, Any], asked: Mapping[str,
                 raise InvalidInput(f"{name!r} reads the table {table!r}; {choices(table, tables)}")
             options[parameter] = tables[table]
     function.__signature__.bind(**options)
-    return partial(function.steps, **options)
+    return _Call(function.steps, (), options)
 
 
 def _public(steps: Callable[..., Steps]) -> Signature:

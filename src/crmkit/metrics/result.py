@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 import attrs
 import polars as pl
+from dateutil.relativedelta import relativedelta
 
 from crmkit.errors import InvalidInput, MissingExtra
 from crmkit.metrics.definition import Definition
+from crmkit.stats.intervals import difference
 from crmkit.stats.periods import Period
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ class Measure:
     `numerator` and `denominator` are what the value was computed from (the docstring of the KPI names them), `n` is the number
     of records behind it, `low` and `high` its confidence interval. `excluded` counts the records that were
     left out by reason. `partial` says that the period had not ended at `as_of` or was cut by the
-    window. `details` holds further figures of the same records.
+    window. `details` holds further figures of the same records. `earlier` is the measure of the same group at the time that
+    `versus` asks for.
     """
 
     period: Period | None = None
@@ -41,7 +44,25 @@ class Measure:
     excluded: Mapping[str, int] = attrs.field(factory=dict)
     details: Mapping[str, float] = attrs.field(factory=dict)
     warnings: tuple[str, ...] = ()
+    earlier: "Measure | None" = None
     key: tuple[Any, ...] = attrs.field(default=(), eq=False, repr=False)
+
+    @property
+    def change(self) -> float | None:
+        """How much the value is above that of the earlier time; None where one of them is not there."""
+        if self.value is None or self.earlier is None or self.earlier.value is None:
+            return None
+        return self.value - self.earlier.value
+
+    @property
+    def change_interval(self) -> tuple[float, float] | None:
+        """The interval of the change, as if both times were independent; None where one of them has no interval."""
+        mine, theirs = self, self.earlier
+        if theirs is None or mine.value is None or theirs.value is None:
+            return None
+        if mine.low is None or mine.high is None or theirs.low is None or theirs.high is None:
+            return None
+        return difference(mine.value, (mine.low, mine.high), theirs.value, (theirs.low, theirs.high))
 
 
 @attrs.frozen(kw_only=True)
@@ -49,7 +70,7 @@ class MetricResult(Sequence[Measure]):
     """A KPI over some records: one `Measure` for each period and group, in that order.
 
     `excluded` counts the records that belong to no period at all, such as deals without a close date when a monthly
-    win rate is asked for.
+    win rate is asked for. `earlier` is the result for the earlier time that `versus` asks for.
     """
 
     definition: Definition
@@ -59,7 +80,9 @@ class MetricResult(Sequence[Measure]):
     by: tuple[str, ...] = ()
     measures: tuple[Measure, ...]
     excluded: Mapping[str, int] = attrs.field(factory=dict)
+    earlier: "MetricResult | None" = attrs.field(default=None, repr=False)
     outcomes: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, eq=False, repr=False)
+    back: relativedelta | None = attrs.field(default=None, eq=False, repr=False)
     trail: Any = attrs.field(default=None, eq=False, repr=False)
 
     def __add__(self, other: "MetricResult") -> "MetricResult":
@@ -67,11 +90,24 @@ class MetricResult(Sequence[Measure]):
 
         Raises `InvalidInput` where the two were not asked the same.
         """
-        mine, theirs = ((each.definition, each.method, each.as_of, each.tz, each.by) for each in (self, other))
+        mine, theirs = (
+            (each.definition, each.method, each.as_of, each.tz, each.by, each.back) for each in (self, other)
+        )
         if mine != theirs:
             raise InvalidInput("only results of the same KPI, asked in the same way, can be added")
         added: MetricResult = self.trail.plus(other.trail)
-        return added
+        if self.earlier is None or other.earlier is None or self.back is None:
+            return added
+        return added.versus(self.earlier + other.earlier, self.back)
+
+    def versus(self, earlier: "MetricResult", back: relativedelta) -> "MetricResult":
+        """Return the result with the measure of the same group beside each of its own, which lies so far back."""
+        found = {(each.period and each.period.start, *each.key[1:]): each for each in earlier}
+        measures = tuple(
+            attrs.evolve(each, earlier=found.get((each.period and each.period.start - back, *each.key[1:])))
+            for each in self.measures
+        )
+        return attrs.evolve(self, measures=measures, earlier=earlier, back=back)
 
     def explain(self, measure: Measure) -> dict[str, list[str]]:
         """Return the ids of the records behind a measure: its "numerator", its "denominator", and each reason for leaving out.
@@ -113,11 +149,13 @@ class MetricResult(Sequence[Measure]):
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return one flat dict a measure: period, groups, value, and what it is made of."""
-        return [_row(measure) for measure in self.measures]
+        return [_row(measure) | (_change(measure) if self.earlier is not None else {}) for measure in self.measures]
 
     def to_polars(self) -> pl.DataFrame:
         """Return one row a measure as a Polars frame, with a column for each group and for the period."""
         types: dict[str, Any] = {**_PERIOD_TYPES, **dict.fromkeys(self.by), **_VALUE_TYPES}
+        if self.earlier is not None:
+            types |= _CHANGE_TYPES
         rows = [[row[name] for name in types] for row in self.to_dicts()]
         return pl.DataFrame(rows, schema=types, orient="row", infer_schema_length=None)
 
@@ -147,8 +185,9 @@ _VALUE_TYPES: dict[str, Any] = {
     "excluded": pl.Int64,
     "warnings": pl.List(pl.String),
 }
+_CHANGE_TYPES: dict[str, Any] = dict.fromkeys(("earlier", "change", "change_low", "change_high"), pl.Float64)
 
-COLUMNS = frozenset({*_PERIOD_TYPES, *_VALUE_TYPES})
+COLUMNS = frozenset({*_PERIOD_TYPES, *_VALUE_TYPES, *_CHANGE_TYPES})
 """The columns of a result as a frame, besides the groups."""
 
 
@@ -162,4 +201,14 @@ def _row(measure: Measure) -> dict[str, Any]:
         **{name: getattr(measure, name) for name in _VALUE_TYPES if name not in {"excluded", "warnings"}},
         "excluded": sum(measure.excluded.values()),
         "warnings": list(measure.warnings),
+    }
+
+
+def _change(measure: Measure) -> dict[str, float | None]:
+    low, high = measure.change_interval or (None, None)
+    return {
+        "earlier": measure.earlier and measure.earlier.value,
+        "change": measure.change,
+        "change_low": low,
+        "change_high": high,
     }

@@ -40,6 +40,7 @@ class Asked(TypedDict, total=False):
     tz: str
     ci: float | None
     columns: Mapping[str, str] | None
+    versus: str | None
 
 
 DEFAULTS: Mapping[str, Any] = {
@@ -52,6 +53,7 @@ DEFAULTS: Mapping[str, Any] = {
     "tz": "UTC",
     "ci": 0.95,
     "columns": None,
+    "versus": None,
 }
 """The arguments of `Asked` and what they are where nobody gives them; `as_of` must be given."""
 

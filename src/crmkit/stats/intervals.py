@@ -52,6 +52,19 @@ def mean(total: int, squares: int, n: int, confidence: float) -> Interval | None
     return average - reach, average + reach
 
 
+def difference(value: float, bounds: Interval, other: float, other_bounds: Interval) -> Interval:
+    """Return the interval of a difference of two independent estimates from the interval of each, by Zou and Donner (2008).
+
+    Of two proportions with Wilson's intervals it is Newcombe's (1998, method 10).
+
+    >>> [round(bound, 4) for bound in difference(56 / 70, proportion(56, 70, 0.95), 48 / 80, proportion(48, 80, 0.95))]
+    [0.0524, 0.3339]
+    """
+    (low, high), (other_low, other_high) = bounds, other_bounds
+    middle = value - other
+    return middle - math.hypot(value - low, other_high - other), middle + math.hypot(high - value, other - other_low)
+
+
 def net_share(for_: int, against: int, n: int, confidence: float) -> Interval | None:
     """Return the interval of (for - against) / n, each answer being +1, 0 or -1; None without answers.
 
