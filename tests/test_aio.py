@@ -134,6 +134,8 @@ def test_a_task_that_is_cancelled_before_its_turn_does_nothing(url: str) -> None
             second = asyncio.create_task(crm.run(_ann))
             await asyncio.sleep(0)
             second.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await second
             goes_on.set()
             await first
             assert await crm.read(lambda crm: len(crm.customers)) == 0
