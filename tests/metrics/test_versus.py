@@ -27,7 +27,7 @@ def closed(year: int, month: int, day: int, category: Any = "won", hour: int = 1
 
 
 def earlier(result: metrics.MetricResult) -> list[float | None]:
-    return [each.earlier and each.earlier.value for each in result]
+    return [None if each.earlier is None else each.earlier.value for each in result]
 
 
 DEALS = [

@@ -15,7 +15,9 @@ from crmkit.stats.intervals import difference
 from crmkit.stats.periods import Period
 
 if TYPE_CHECKING:
+    import altair as alt
     import pandas as pd
+    import pyarrow as pa
 
 
 @attrs.frozen(kw_only=True)
@@ -166,6 +168,24 @@ class MetricResult(Sequence[Measure]):
         except ModuleNotFoundError as error:
             raise MissingExtra("to_pandas needs pandas and pyarrow: pip install 'crmkit[pandas]'") from error
 
+    def to_arrow(self) -> "pa.Table":
+        """Return the same as an Arrow table; raises `MissingExtra` where pyarrow is not installed."""
+        try:
+            return self.to_polars().to_arrow()
+        except ModuleNotFoundError as error:
+            raise MissingExtra("to_arrow needs pyarrow: pip install 'crmkit[arrow]'") from error
+
+    def plot(self) -> "alt.LayerChart":
+        """Return the result as an Altair chart: over time as lines, otherwise as one bar a group, with the intervals.
+
+        Periods that are not over are hollow; the earlier time that `versus` asks for is dashed, or a tick on the bar. Raises
+        `MissingExtra` where Altair is not installed, and `InvalidInput` where there is nothing to draw or there are several
+        currencies.
+        """
+        from crmkit.metrics.plotting import plot  # noqa: PLC0415 - needs an extra
+
+        return plot(self)
+
     def _repr_html_(self) -> str:
         caption = f"<strong>{escape(self.definition.title)}</strong>: {escape(self.definition.text)}"
         return f"<p>{caption}</p>{self.to_polars()._repr_html_()}"
@@ -207,7 +227,7 @@ def _row(measure: Measure) -> dict[str, Any]:
 def _change(measure: Measure) -> dict[str, float | None]:
     low, high = measure.change_interval or (None, None)
     return {
-        "earlier": measure.earlier and measure.earlier.value,
+        "earlier": None if measure.earlier is None else measure.earlier.value,
         "change": measure.change,
         "change_low": low,
         "change_high": high,
