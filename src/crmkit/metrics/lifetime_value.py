@@ -14,7 +14,7 @@ from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.base import ORDER_CATEGORIES, contracts, flaw, left_out
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import average_amount
-from crmkit.metrics.money import UNPRICED, currency_bucket, one_currency
+from crmkit.metrics.money import currency_bucket, one_currency, unpriced
 from crmkit.metrics.recurring import moved
 from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, unknown
 from crmkit.model.order import Order
@@ -156,7 +156,7 @@ def _flaw(table: Table) -> nw.Expr:
         reason = reason.when(~category.is_null() & ~category.is_in(ORDER_CATEGORIES)).then(unknown("category"))
         reason = reason.when(category == "cancelled").then(nw.lit("cancelled"))
     reason = reason.when(nw.col("at").is_null()).then(nw.lit("no date"))
-    return reason.when(nw.col("amount").is_null()).then(nw.lit(UNPRICED)).otherwise(nw.lit(None, nw.String))
+    return reason.when(nw.col("amount").is_null()).then(unpriced(table.columns)).otherwise(nw.lit(None, nw.String))
 
 
 def _tenures(scope: Scope, subscriptions: Any) -> Question:

@@ -1,16 +1,26 @@
 """Sums of money: exact, and of one currency only."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import narwhals as nw
 
 from crmkit.errors import InvalidInput
+from crmkit.frames.rates import HAS_NO_RATE
 from crmkit.frames.table import Table
 from crmkit.frames.tally import Sums
 
 UNPRICED = "no amount"
 """The reason for leaving out a record without an amount."""
+NO_RATE = "no exchange rate"
+"""The reason for leaving out a record whose amount could not be brought to the currency asked for."""
+
+
+def unpriced(columns: Collection[str]) -> nw.Expr:
+    """The reason for leaving out a record whose amount is not known, in a table that has some columns."""
+    if HAS_NO_RATE not in columns:
+        return nw.lit(UNPRICED)
+    return nw.when(nw.col(HAS_NO_RATE)).then(nw.lit(NO_RATE)).otherwise(nw.lit(UNPRICED))
 
 
 def currency_bucket(table: Table) -> nw.Expr | None:

@@ -11,7 +11,7 @@ from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.deals import closed_amounts
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import average_amount
-from crmkit.metrics.money import UNPRICED, currency_bucket
+from crmkit.metrics.money import currency_bucket, unpriced
 from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, unknown
 from crmkit.model.order import Order
 
@@ -118,7 +118,7 @@ def _collapsed(scope: Scope, table: Table, rows: nw.LazyFrame[Any], key: str) ->
 
 def _status(table: Table) -> nw.Expr:
     undated = nw.when(nw.col("at").is_null()).then(nw.lit("no date"))
-    status = undated.when(nw.col("amount").is_null()).then(nw.lit(UNPRICED))
+    status = undated.when(nw.col("amount").is_null()).then(unpriced(table.columns))
     if "category" not in table.columns:
         return status.otherwise(nw.lit("purchase"))
     category = nw.col("category")

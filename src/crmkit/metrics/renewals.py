@@ -24,7 +24,7 @@ from crmkit.metrics.days import (
 )
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import share
-from crmkit.metrics.money import UNPRICED, one_currency
+from crmkit.metrics.money import UNPRICED, one_currency, unpriced
 from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, unknown
 from crmkit.model.subscription import Subscription
 from crmkit.model.transition import Transition
@@ -150,15 +150,15 @@ def due_terms(
     changes = scope.open(transitions, Transition, needs=columns, is_main=False).rows
     changes = changes.filter(nw.col("subject") == "Subscription")
     in_time = nw.col("renewed_day") <= nw.col(DUE_DAY) + grace_days
-    unpriced = [(nw.col("yearly").is_null(), UNPRICED)] if is_priced else []
+    without = [(nw.col("yearly").is_null(), unpriced(rows.collect_schema().names()))] if is_priced else []
 
     past = rows.drop(DUE, *beside(DUE)).join(_renewals(scope, changes), on="id", how="inner")
     repriced = []
     if is_priced:
         past = past.join(_last_plans(scope, changes), on="id", how="left")
-        repriced = [(in_time & (nw.col("planned_at") >= nw.col("renewed_at")), _REPRICED)]
+        repriced = [(in_time & (nw.col("planned_at") >= nw.col("renewed_at")), nw.lit(_REPRICED))]
     past = past.with_columns(
-        outcome=_outcome(scope, grace_days, in_time, "renewed from an unknown day", [*unpriced, *repriced])
+        outcome=_outcome(scope, grace_days, in_time, "renewed from an unknown day", [*without, *repriced])
     )
 
     others = rows.filter(~nw.col("won_back_from_id").is_null() & ~nw.col("started_at").is_null()).select(
@@ -174,9 +174,9 @@ def due_terms(
         .group_by("id")
         .agg(renewed_day=nw.col("renewed_day").min(), unvalued=nw.col("unvalued").sum())
     )
-    unvalued_too = [(nw.col("unvalued") > 0, UNPRICED)] if is_priced else []
+    unvalued_too = [(nw.col("unvalued") > 0, nw.lit(UNPRICED))] if is_priced else []
     last = rows.join(first, on="id", how="left")
-    last = last.with_columns(outcome=_outcome(scope, grace_days, in_time, "no term", [*unpriced, *unvalued_too]))
+    last = last.with_columns(outcome=_outcome(scope, grace_days, in_time, "no term", [*without, *unvalued_too]))
     return Terms(past, last, followers)
 
 
@@ -227,14 +227,14 @@ def _last_plans(scope: Scope, changes: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
 
 def _outcome(
-    scope: Scope, grace_days: int, in_time: nw.Expr, undated: str, unusable: Sequence[tuple[nw.Expr, str]]
+    scope: Scope, grace_days: int, in_time: nw.Expr, undated: str, unusable: Sequence[tuple[nw.Expr, nw.Expr]]
 ) -> nw.Expr:
     today = first_day_not_over(scope)
     is_open = nw.col(DUE_DAY) + grace_days >= today
     is_renewed = ~nw.col("renewed_day").is_null() & in_time
     outcome = nw.when(nw.col(DUE).is_null()).then(nw.lit(undated)).when(is_open & ~is_renewed).then(nw.lit(_OPEN))
     for condition, reason in unusable:
-        outcome = outcome.when(condition).then(nw.lit(reason))
+        outcome = outcome.when(condition).then(reason)
     return outcome.when(is_renewed).then(nw.lit(RENEWED)).otherwise(nw.lit(_LOST))
 
 

@@ -10,6 +10,7 @@ import narwhals as nw
 
 from crmkit.errors import InvalidInput, choices
 from crmkit.frames.door import engine_of, moment, period_of
+from crmkit.frames.rates import Conversion, Rates
 from crmkit.frames.table import Table, group_columns, open_table
 from crmkit.frames.tally import Counts, Key, Question, Sums, Tally, question
 from crmkit.metrics.definition import Definition
@@ -41,6 +42,7 @@ class Asked(TypedDict, total=False):
     ci: float | None
     columns: Mapping[str, str] | None
     versus: str | None
+    rates: Rates | None
 
 
 DEFAULTS: Mapping[str, Any] = {
@@ -54,6 +56,7 @@ DEFAULTS: Mapping[str, Any] = {
     "ci": 0.95,
     "columns": None,
     "versus": None,
+    "rates": None,
 }
 """The arguments of `Asked` and what they are where nobody gives them; `as_of` must be given."""
 
@@ -76,6 +79,7 @@ class Scope:
     tz: str
     ci: float | None
     columns: Mapping[str, str] | None
+    rates: Rates | None
     _engines: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
 
     @property
@@ -99,6 +103,7 @@ class Scope:
             columns=self.columns,
             tz=self.tz,
             where=self.where if is_main else EVERYTHING,
+            conversion=self._conversion(),
         )
         self._engines.add(engine_of(table.rows))
         if len(self._engines) > 1:
@@ -107,6 +112,13 @@ class Scope:
                 "give all of them as one kind of data"
             )
         return table
+
+    def _conversion(self) -> Conversion | None:
+        if self.rates is None:
+            return None
+        here = zone(self.tz)
+        as_of, last = (each.astimezone(here).date() for each in (self.as_of, _last_moment(self)))
+        return Conversion(rates=self.rates, as_of=as_of, last=last, every=self.every)
 
     def window(self, at: nw.Expr) -> nw.Expr:
         """Whether an instant counts: inside the half-open window and not after `as_of`."""
@@ -162,19 +174,23 @@ def make_scope(definition: Definition, method: str, asked: Asked) -> Scope:
         quantile_of_normal(ci)
     if not isinstance(where, Rule):
         raise InvalidInput(f"where={where!r} is no rule; give one such as field('source') == 'web' of crmkit.rules")
+    if given["rates"] is not None and not isinstance(given["rates"], Rates):
+        raise InvalidInput("rates= takes crmkit.metrics.Rates(table=..., into='EUR'), or None")
     start, end = given["start"], given["end"]
+    as_of = instant(given["as_of"], tz, "as_of", end_of_day=True)
     scope = Scope(
         definition=definition,
         method=method,
-        as_of=instant(given["as_of"], tz, "as_of", end_of_day=True),
+        as_of=as_of,
         start=None if start is None else instant(start, tz, "start"),
         end=None if end is None else instant(end, tz, "end"),
         every=check_every(given["every"]),
         by=_check_by(given["by"]),
-        where=where,
+        where=where.at(as_of, tz),
         tz=tz,
         ci=ci,
         columns=given["columns"],
+        rates=given["rates"],
     )
     if scope.as_of.year > _LAST_YEAR:
         raise InvalidInput(

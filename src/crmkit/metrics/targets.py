@@ -16,10 +16,10 @@ from crmkit.metrics.days import day_at, first_day_from
 from crmkit.metrics.deals import CATEGORIES
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import number, total_amount
-from crmkit.metrics.money import UNPRICED, currency_bucket, one_currency
-from crmkit.metrics.pipeline import last_moment
+from crmkit.metrics.money import currency_bucket, one_currency, unpriced
 from crmkit.metrics.result import Measure
 from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, unknown
+from crmkit.metrics.states import last_moment
 from crmkit.model.deal import Deal
 from crmkit.model.employee import Employee
 from crmkit.model.target import Target
@@ -225,7 +225,7 @@ def _won(scope: Scope, deals: Any, employees: Any, quotas: _Quotas) -> Question:
         .then(nw.lit("won without a close date"))
     )
     if is_priced:
-        outcome = outcome.when(nw.col("amount").is_null()).then(nw.lit(UNPRICED))
+        outcome = outcome.when(nw.col("amount").is_null()).then(unpriced(table.columns))
     if quotas.is_sum:
         outcome = outcome.when(~_has_target(scope, quotas)).then(nw.lit("owner without a target"))
     won = table.rows if scope.by != ("team",) else _with_teams(scope, table.rows, employees)
