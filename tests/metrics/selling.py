@@ -3,15 +3,16 @@
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from hypothesis import strategies as st
 
-from crmkit.model import Deal, Money, Quote, Target
+from crmkit.model import Deal, Money, Quote, Target, Transition
 from crmkit.testing.strategies import simplest
-from tests.metrics.cases import maybe, owners
+from tests.metrics.cases import maybe, moments, owners
 from tests.metrics.oracle import Asked
 
 MAY = date(2025, 5, 31)
@@ -75,3 +76,84 @@ def maven_deals(published: Path) -> pl.DataFrame:
             {"engage_date": "created_at", "close_date": "closed_at", "deal_stage": "stage", "sales_agent": "owner_id"}
         )
     )
+
+
+def help_desk(published: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The published log of a help desk: its events, its cases as deals won by their last event, and each event as a move."""
+    log = pl.read_csv(
+        published / "eventlogs" / "helpdesk.csv", schema_overrides={"ActivityID": pl.String}
+    ).with_columns(
+        pl.col("CompleteTimestamp").str.to_datetime("%Y-%m-%d %H:%M:%S", time_zone="UTC").alias("at"),
+        pl.col("CaseID").cast(pl.String),
+    )
+    cases = log.group_by("CaseID").agg(created_at=pl.col("at").min(), closed_at=pl.col("at").max())
+    deals = cases.rename({"CaseID": "id"}).with_columns(category=pl.lit("won"), stage=pl.lit("6"))
+    moves = log.with_row_index("id").select(
+        "id",
+        "at",
+        subject=pl.lit("Deal"),
+        field=pl.lit("stage"),
+        subject_id="CaseID",
+        before=pl.col("ActivityID").shift(1).over("CaseID"),
+        after="ActivityID",
+    )
+    return log, deals, moves
+
+
+STAGES = ["Trial", "Offer", "Contract"]
+History = tuple[list[Deal], list[Transition]]
+
+
+def went(*path: str, number: int = 1, category: Any = "open", **given_: Any) -> History:
+    """A deal that came to a stage every day."""
+    id_ = f"d{number}"
+    ledger = [
+        simplest(
+            Transition,
+            id=f"{number}-{day}",
+            subject="Deal",
+            subject_id=id_,
+            field="stage",
+            before=before,
+            after=after,
+            at=FIRST + (day + 1) * DAY,
+        )
+        for day, (before, after) in enumerate(pairwise(path))
+    ]
+    closed_at = FIRST + (len(path) - 1) * DAY if category != "open" else None
+    told = {"id": id_, "pipeline_id": "gym", "stage": path[-1], "category": category, "created_at": FIRST}
+    return [simplest(Deal, **told | {"closed_at": closed_at} | given_)], ledger
+
+
+def together(*histories_: History) -> dict[str, Any]:
+    return {
+        "deals": [deal for deals, _ in histories_ for deal in deals],
+        "transitions": [each for _, ledger in histories_ for each in ledger],
+    }
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    deals, ledger = [], []
+    for number in range(draw(st.integers(0, 4))):
+        path = draw(st.lists(st.sampled_from([*STAGES, "Won", "Talk"]), max_size=5))
+        at = sorted(draw(st.lists(moments, min_size=len(path), max_size=len(path), unique=True)))
+        before = draw(st.sampled_from([None, *STAGES]))
+        deals.append(
+            simplest(
+                Deal,
+                id=f"d{number}",
+                pipeline_id="gym",
+                stage=path[-1] if path else draw(st.sampled_from([*STAGES, "Won"])),
+                category=draw(st.sampled_from(["open", "won", "lost"])),
+                created_at=draw(maybe),
+                closed_at=draw(maybe),
+                owner_id=draw(owners),
+            )
+        )
+        for step, (stage, then) in enumerate(zip(path, at, strict=True)):
+            told = {"subject": "Deal", "subject_id": f"d{number}", "at": then, "before": before, "after": stage}
+            ledger.append(simplest(Transition, id=f"{number}-{step}", field="stage", **told))
+            ledger.append(simplest(Transition, id=f"{number}-{step}-x", field="owner_id", **told))
+            before = stage
+    return deals, draw(st.permutations(ledger))

@@ -25,7 +25,7 @@ from tests.examples import few
 from tests.frames.kinds import KINDS
 from tests.metrics.cases import maybe, moments, owners, ticket_ids, tickets
 from tests.metrics.oracle import Asked, Fact, asked, check, share
-from tests.metrics.test_waiting import Life, lived, lives, moves_of, resolutions
+from tests.metrics.serving import Life, lived, lives, moves_of, resolutions
 
 MAY = date(2025, 5, 31)
 OPENED = datetime(2025, 5, 1, 9, tzinfo=UTC)

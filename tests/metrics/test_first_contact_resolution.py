@@ -60,6 +60,7 @@ def resolutions(
                 each_.ticket_id == each.id
                 and each_.direction == "outbound"
                 and each_.provenance != "machine"
+                and each_.at != each.created_at
                 and asked_.is_known(each_.at)
                 for each_ in interactions_
             )
@@ -177,7 +178,9 @@ def test_a_column_to_group_by_may_have_a_name_that_is_used_inside(column: str) -
 
 def test_numbers_and_text_are_the_same_identifier() -> None:
     columns = {"id": [7], "customer_id": [1], "category": ["resolved"], "created_at": [SOLVED], "resolved_at": [SOLVED]}
-    replies = pl.DataFrame({"ticket_id": ["7", "7"], "direction": ["outbound"] * 2, "at": [SOLVED] * 2})
+    replies = pl.DataFrame(
+        {"ticket_id": ["7", "7"], "direction": ["outbound"] * 2, "at": [SOLVED + timedelta(hours=1)] * 2}
+    )
 
     assert first_contact_resolution(tickets=pl.DataFrame(columns), interactions=replies, as_of=MAY).value == 0
 

@@ -3,6 +3,7 @@
 from datetime import date
 from itertools import product
 from math import prod, sqrt
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,9 +15,20 @@ from crmkit.errors import InvalidInput
 from crmkit.frames import from_records
 from crmkit.metrics.forecast import forecast
 from crmkit.metrics.result import Measure
-from crmkit.model import Deal, Money, Pipeline, Stage
+from crmkit.model import Deal, Money, Pipeline, Stage, Transition
 from tests.examples import few
-from tests.metrics.selling import DAY, FIRST, MAY, deal
+from tests.frames.kinds import KINDS
+from tests.metrics.cases import AS_OF, TZS
+from tests.metrics.foreseeing import NO_AGE, business, foreseen, moved, sales, tables
+from tests.metrics.oracle import Asked
+from tests.metrics.selling import DAY, FIRST, MAY, deal, maven_deals
+
+# Deals open then, what they bring within 90 days, and how many are won, by a loop over the published file.
+BY_HAND = {
+    date(2017, 6, 30): (1686, 1456314.0048321777, 765.6486388933713),
+    date(2017, 9, 30): (2409, 1588353.4139490537, 871.1313627621213),
+    date(2017, 12, 31): (1589, 168727.44130737218, 71.78177284497384),
+}
 
 
 def chances(*given_: tuple[int, float], **options: Any) -> Measure:
@@ -116,3 +128,172 @@ def test_what_cannot_be_forecast_is_left_out_and_counted() -> None:
 
     assert (measure.value, measure.n) == (0, 0)
     assert measure.excluded == {"negative amount": 1, "no amount": 1, "no probability": 1}
+
+
+NOTHING = "no deal was closed that the chances could be learned from"
+
+
+@pytest.mark.parametrize("method", NO_AGE)
+@given(sales(), st.data())
+@few
+def test_learned_chances_are_those_of_the_single_deals(
+    method: str, sold: tuple[list[Deal], list[Transition]], data: st.DataObject
+) -> None:
+    tz = data.draw(st.sampled_from(TZS))
+    asked = Asked(tz=tz, as_of=data.draw(st.sampled_from([date(2025, 1, 31), AS_OF])))
+    days = data.draw(st.sampled_from([1, 20, 90]))
+    options: dict[str, Any] = {} if method == "stage_history" else {"within_days": days}
+    # Twenty-five more deals, so that a stage has enough now and then.
+    deals, moves = sold[0] + business(data.draw(st.sampled_from([0, 25]))), sold[1]
+    measure = forecast(**tables(method, deals, moves), method=method, as_of=asked.as_of, tz=tz, **options).only
+    expected = foreseen(method, deals, moves, asked, days)
+
+    assert measure.value == (expected.value if expected.value is None else pytest.approx(expected.value, abs=1e-9))
+    assert measure.excluded == expected.excluded
+    if measure.value is None:
+        assert (measure.reason, measure.n) == (NOTHING, 0)
+        return
+    assert measure.n == len(expected.deals)
+    if measure.n:
+        assert measure.details["wins"] == pytest.approx(expected.wins, abs=1e-9)
+        assert measure.low is not None
+        assert measure.high is not None
+        assert 0 <= measure.low <= measure.value + 1e-9
+        assert measure.value - 1e-9 <= measure.high <= measure.details["unweighted"]
+
+
+@pytest.mark.parametrize("method", NO_AGE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_learned_chances_are_the_same_in_every_kind_of_data(method: str, kind: str) -> None:
+    deals = [*business(40), deal(id="d1", stage="Offer"), deal(id="d2", stage="Trial", created_at=FIRST - 90 * DAY)]
+    moves = [moved("d1", "Trial", "Offer", FIRST + 3 * DAY), moved("b0000", "Trial", "Offer", FIRST - 118 * DAY)]
+    given_ = tables(method, deals, moves)
+    held = {name: KINDS[kind](rows, Deal if name == "deals" else Transition) for name, rows in given_.items()}
+    here: dict[str, Any] = {"method": method, "as_of": MAY, "by": "owner_id", "tz": "Asia/Bangkok"}
+
+    assert forecast(**held, **here) == forecast(**given_, **here)
+    backwards = {name: rows[::-1] for name, rows in given_.items()}
+    assert forecast(**backwards, **here) == forecast(**given_, **here)
+
+
+def test_the_published_deals_are_forecast_as_by_hand(published: Path) -> None:
+    deals = maven_deals(published)
+
+    for as_of, (n, value, wins) in BY_HAND.items():
+        measure = forecast(deals, as_of=as_of, method="competing_risks").only
+
+        assert (measure.n, measure.excluded) == (n, {"no creation date": 500})
+        assert (measure.value, measure.details["wins"]) == pytest.approx((value, wins), rel=1e-9)
+
+
+def test_a_deal_is_judged_by_the_stage_that_it_was_at() -> None:
+    won = [deal("won", id=f"w{n}", stage="Won", closed_at=FIRST + 9 * DAY) for n in range(30)]
+    lost = [deal("lost", id=f"l{n}", stage="Lost", closed_at=FIRST + 9 * DAY) for n in range(30)]
+    moves = [moved(each.id, "Trial", "Offer", FIRST + DAY, id=f"{each.id}-1") for each in won]
+    moves += [moved(each.id, "Offer", "Won", FIRST + 9 * DAY, id=f"{each.id}-2") for each in won]
+    moves += [moved(each.id, "Trial", "Lost", FIRST + 9 * DAY, id=f"{each.id}-1") for each in lost]
+    here = [deal(id="d1", stage="Offer", amount=Money(1000, "PLN")), deal(id="d2", stage="Trial")]
+    moves.append(moved("d1", "Trial", "Offer", FIRST + 20 * DAY, id="d1-1"))
+
+    def brought(day: int, **options: Any) -> float | None:
+        return forecast([*won, *lost, *here], transitions=moves, as_of=date(2025, 5, day), **options).value
+
+    assert brought(31, method="stage_history") == 1000 + 50
+    assert brought(20, method="stage_history") == 500 + 50
+    # Everybody at Offer was won on the eighth day there. Of the 62 at Trial 30 were won on the ninth, and d2 is older than all
+    # who are known, so it counts as one of the eighth.
+    assert brought(22, method="competing_risks_by_stage") == pytest.approx(1000 + 100 * 30 / 62)
+
+
+def test_what_was_won_and_reopened_was_not_open_then() -> None:
+    reopened = deal(id="d1", stage="Offer")
+    moves = [moved("d1", "Offer", "Won", FIRST + 5 * DAY, id="1"), moved("d1", "Won", "Offer", FIRST + 9 * DAY, id="2")]
+    lost = deal("lost", id="d2", stage="Lost", closed_at=FIRST + DAY)
+    moves.append(moved("d2", "Offer", "Lost", FIRST + DAY))
+
+    def n_open(day: int) -> int:
+        return forecast([reopened, lost], transitions=moves, method="stage_history", as_of=date(2025, 5, day)).only.n
+
+    assert (n_open(5), n_open(6), n_open(9), n_open(10)) == (1, 0, 0, 1)
+
+
+def test_errors_of_learned_chances_widen_the_interval() -> None:
+    closed = [deal("won" if n % 2 else "lost", id=f"c{n}", stage="Closed") for n in range(100)]
+    measure = forecast(
+        [*closed, deal(id="d1")],
+        transitions=[moved("d1", None, "Offer", FIRST)]
+        + [moved(each.id, None, "Offer", FIRST, id=each.id) for each in closed],
+        method="stage_history",
+        as_of=MAY,
+    ).only
+
+    assert measure.value == 50
+    assert measure.details["sd"] == pytest.approx(100 * sqrt(0.25 + 0.25 / 100))
+
+
+def test_a_window_of_expected_closes_is_for_stages_alone() -> None:
+    closed = [deal("won" if n % 2 else "lost", id=f"c{n}", stage="Closed") for n in range(40)]
+    moves = [moved(each.id, None, "Offer", FIRST, id=each.id) for each in closed]
+    rows = [
+        deal(id="d1", expected_close_on=date(2025, 6, 1)),
+        deal(id="d2", expected_close_on=date(2025, 7, 1)),
+        deal(id="d3"),
+    ]
+    june: dict[str, Any] = {"start": date(2025, 6, 1), "end": date(2025, 7, 1), "as_of": MAY}
+    result = forecast([*closed, *rows], transitions=moves, method="stage_history", **june)
+
+    assert (result.value, result.only.excluded) == (50, {"no expected close": 1})
+    assert result.explain(result.only)["numerator"] == ["d1"]
+    with pytest.raises(InvalidInput, match="start= and end= are not for method='competing_risks'"):
+        forecast(rows, method="competing_risks", **june)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"within_days": 30}, "^within_days= is not for method='weighted'"),
+        ({"transitions": []}, "^transitions= is not for method='weighted'"),
+        ({"method": "stage_history"}, "^method='stage_history' needs transitions="),
+        (
+            {"method": "stage_history", "transitions": [], "within_days": 30},
+            "^within_days= is not for method='stage_history'",
+        ),
+        ({"method": "competing_risks", "transitions": []}, "^method='competing_risks' reads no transitions="),
+        ({"method": "competing_risks", "within_days": 0}, "^within_days=0 is no window"),
+        ({"method": "competing_risks", "stage_probabilities": {"Offer": 0.5}}, "^stage_probabilities= is not for"),
+        ({"method": "competing_risks", "every": "month"}, "^every='month' is not for a forecast"),
+    ],
+)
+def test_an_argument_that_a_method_does_not_take_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        forecast([], as_of=MAY, **options)
+
+
+def test_without_anything_closed_there_is_nothing_to_learn_from_and_without_deals_nothing_to_expect() -> None:
+    measure = forecast([deal()], as_of=MAY, method="competing_risks").only
+    empty = forecast([], as_of=MAY, method="competing_risks").only
+
+    assert (measure.value, measure.reason, measure.n) == (None, NOTHING, 0)
+    assert (empty.value, empty.n, empty.details, empty.low) == (0, 0, {}, None)
+    with pytest.raises(InvalidInput, match=r"column 'category' holds 'maybe' \(1 rows\)"):
+        forecast(
+            from_records([deal()], Deal).with_columns(category=pl.lit("maybe")), as_of=MAY, method="competing_risks"
+        )
+
+
+def test_a_young_business_is_told_that_nothing_is_known_of_later() -> None:
+    deals = [deal("won", id="w"), deal(id="d")]
+    young = "no deal has been seen for longer than 30 days, and nothing is expected from later"
+
+    assert forecast(deals, as_of=MAY, method="competing_risks").only.warnings == (young,)
+    assert forecast(deals, as_of=MAY, method="competing_risks", within_days=30).only.warnings == ()
+
+
+def test_parts_of_the_deals_add_up_to_all() -> None:
+    deals = business(60)
+    whole = forecast(deals, as_of=date(2025, 1, 20), method="competing_risks")
+    first, second = (
+        forecast(part, as_of=date(2025, 1, 20), method="competing_risks") for part in (deals[:31], deals[31:])
+    )
+
+    assert first + second == whole

@@ -254,6 +254,9 @@ def test_the_records_behind_a_measure_are_leads_only() -> None:
     result = lead_conversion([lead(id="l1", deal_id="d1"), lead(id="l2")], deals=[sale], as_of=MAY, method="won")
 
     assert result.explain(result.only) == {"numerator": ["l1"], "denominator": ["l1", "l2"]}
+    web = [lead(id="l1", source="web", deal_id="d1"), lead(id="l2", source="web"), lead(id="l3", source="fair")]
+    *_, grouped = found = lead_conversion(web, deals=[sale], as_of=MAY, method="won", by="source")
+    assert found.explain(grouped) == {"numerator": ["l1"], "denominator": ["l1", "l2"]}
 
 
 def test_the_leads_of_x_education_have_their_published_conversion(published: Path) -> None:

@@ -26,8 +26,9 @@ from crmkit.rules import field
 from crmkit.testing.strategies import simplest
 from tests.examples import few
 from tests.frames.kinds import KINDS
-from tests.metrics.cases import AS_OF, EDGES, maybe
+from tests.metrics.cases import AS_OF, maybe
 from tests.metrics.oracle import Asked, Fact, asked, check, share
+from tests.metrics.tables import EDGES
 
 MAY = date(2025, 5, 31)
 NOON = datetime(2025, 5, 2, 12, tzinfo=UTC)

@@ -53,6 +53,8 @@ def value(messages: list[Interaction], method: str, **options: Any) -> float | N
         ([ASKED, ANSWERED, said("inbound", 3)], 1, 1, 0),
         ([ASKED, ANSWERED, said("inbound", 3), said("outbound", 4)], 0, 0, 0),
         ([ASKED, ANSWERED, said("internal", 3)], 1, 1, 1),
+        ([said("outbound", 0)], 1, 1, 1),
+        ([said("outbound", 0), said("inbound", 1), ANSWERED], 1, 0, 0),
         ([ASKED, ANSWERED, said("inbound", 10)], 1, 1, 0),
         ([ASKED, ANSWERED, said("inbound", 11)], 1, 1, 1),
         (
@@ -95,7 +97,9 @@ def resolutions(given_: list[Ticket], said_: list[Interaction], asked_: Asked, m
         elif method == "freshservice" and each.created_at is None:
             yield Fact(end, "no creation date", group)
         else:
-            replies = sum(one.direction == "outbound" for one in own)
+            replies = sum(
+                one.direction == "outbound" and (method == "fivetran" or one.at != each.created_at) for one in own
+            )
             further = sum(
                 one.direction == "inbound" and each.created_at is not None and each.created_at < one.at <= end
                 for one in own

@@ -264,7 +264,7 @@ def test_a_category_that_keeps_no_customer_is_refused_by_name() -> None:
     [
         ("allocation_share", 1.5, "column 'allocation_share' holds 1.5; give a number from 0 to 1"),
         ("ends_on", date(2025, 1, 1), "column 'ends_on' holds 2025-01-01, which is not after 2025-02-02"),
-        ("incurred_on", "2025-02-02", "column 'incurred_on' is String; give days"),
+        ("incurred_on", "2025-02-02", "column 'incurred_on' is String; give dates"),
     ],
 )
 def test_a_cost_that_makes_no_sense_is_refused_by_its_column(column: str, value: Any, message: str) -> None:

@@ -1,7 +1,9 @@
 """Time in stage: all stays together, the latest, or the first."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -13,13 +15,14 @@ from crmkit.errors import InvalidInput
 from crmkit.frames import from_records
 from crmkit.metrics.result import MetricResult
 from crmkit.metrics.stages import stage_duration
-from crmkit.model import Deal, Transition
+from crmkit.model import Deal, Pipeline, Stage, Transition
 from crmkit.model.deal_history import stage_stays
 from crmkit.rules import field
 from crmkit.testing.strategies import simplest
 from tests.examples import few
 from tests.frames.kinds import KINDS
 from tests.metrics.cases import AS_OF, maybe, moments, owners
+from tests.metrics.selling import help_desk
 
 MAY = date(2025, 5, 31)
 FIRST = datetime(2025, 5, 1, tzinfo=UTC)
@@ -110,6 +113,17 @@ def test_a_deal_that_comes_back_has_several_stays() -> None:
     assert stayed(path, as_of=date(2025, 5, 9)) == {"Trial": 2, "Offer": 1}
 
 
+def test_measures_come_in_the_order_of_the_stages() -> None:
+    path = [move("Trial", "Offer", 2), move("Offer", "Contract", 3), move("Contract", "Won", 10)]
+    gym = Pipeline(id="gym", stages=[Stage(label, "open") for label in ("Trial", "Offer", "Contract")])
+
+    assert list(stayed(path)) == ["Contract", "Offer", "Trial"]
+    assert list(stayed(path, stages=gym)) == ["Trial", "Offer", "Contract"]
+    assert list(stayed(path, stages=["Trial"])) == ["Trial", "Contract", "Offer"]
+    with pytest.raises(InvalidInput, match="stages='Trial' are no stages"):
+        stayed(path, stages="Trial")
+
+
 def test_the_beginning_may_not_be_known() -> None:
     for created_at in (None, FIRST + 3 * DAY):
         result = stage_duration(deals=[deal(created_at=created_at)], transitions=[move("Trial", "Offer", 2)], as_of=MAY)
@@ -174,3 +188,13 @@ def test_a_missing_column_is_named() -> None:
     for column in ("subject_id", "before", "at", "field"):
         with pytest.raises(InvalidInput, match=f"the Transition data has no column '{column}'"):
             stage_duration(deals=[deal()], transitions=frame.drop(column), as_of=MAY)
+
+
+def test_the_stays_of_the_help_desk_add_up_to_the_published_time(published: Path) -> None:
+    expected = json.loads((published / "expected" / "helpdesk_log.json").read_text())["helpdesk"]
+    _, cases, moves = help_desk(published)
+    result = stage_duration(deals=cases, transitions=moves, as_of=date(2013, 1, 1))
+    days, n = sum(each.numerator or 0 for each in result), sum(each.n for each in result)
+
+    # Each stay counts in whole minutes.
+    assert 0 <= expected["case_duration_days"]["mean"] * expected["cases"] - days <= n / 1440

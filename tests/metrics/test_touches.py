@@ -126,6 +126,36 @@ def test_strata_undo_what_the_choice_of_the_touched_does() -> None:
     assert (low, high) == pytest.approx((0.1 - 1.959964 * variance**0.5, 0.1 + 1.959964 * variance**0.5), abs=1e-6)
 
 
+def test_weights_are_the_inverse_of_the_chance_of_a_touch() -> None:
+    # In one plan calls add 10 %, in the other 50 %; 40 of 50 customers of the one were called, 10 of 100 of the other.
+    numbers = {"Day": ((40, 12), (10, 2)), "Year": ((10, 9), (90, 36))}
+    parts, start = [], 0
+    for plan, groups in numbers.items():
+        for (n, renewed), channel in zip(groups, ("phone", None), strict=True):
+            parts.append(called(n, renewed, start, plan, channel))
+            start += n
+    details = joined(*parts, method="weighted", strata="plan")["phone"].details
+
+    weighed = [0.0, 0.0]
+    for plan_groups in numbers.values():
+        together = sum(n for n, _ in plan_groups)
+        for which, (n, renewed) in enumerate(plan_groups):
+            weighed[which] += renewed / (n / together)
+    assert details["uplift"] == pytest.approx((weighed[0] - weighed[1]) / 150)
+    assert details["uplift"] == pytest.approx((50 * 0.1 + 100 * 0.5) / 150)
+    variance = (50**2 * (0.3 * 0.7 / 40 + 0.2 * 0.8 / 10) + 100**2 * (0.9 * 0.1 / 10 + 0.4 * 0.6 / 90)) / 150**2
+    assert details["uplift_high"] - details["uplift"] == pytest.approx(1.959964 * variance**0.5, abs=1e-6)
+
+
+@pytest.mark.parametrize("method", ["stratified", "weighted"])
+def test_strata_where_all_or_none_had_the_touch_are_not_compared(method: str) -> None:
+    parts = (called(20, 12, 0, "Day", "phone"), called(20, 10, 100, "Day", None), called(7, 7, 200, "Year", "phone"))
+    measure = joined(*parts, method=method, strata="plan")["phone"]
+
+    assert measure.details["uplift"] == pytest.approx(0.1)
+    assert measure.warnings[1:] == ("7 terms are in strata where all or none had the touch, and are not compared",)
+
+
 def test_a_touch_warns_that_it_is_chosen_and_of_few_terms() -> None:
     measures = joined(called(5, 5, 0, "Gym", "phone"), called(20, 10, 100, "Gym", None))
 
@@ -162,6 +192,7 @@ def test_no_data_of_any_kind_is_nothing(kind: str) -> None:
     [
         ({"touch": "chanel"}, "touch='chanel' is no kind of interaction; .*'channel'"),
         ({"method": "stratified"}, "strata=None does not fit method='stratified'"),
+        ({"method": "weighted"}, "strata=None does not fit method='weighted'"),
         ({"strata": "plan"}, "strata='plan' does not fit method='crude'"),
         ({"within_days": -1}, "within_days=-1 is no number of days"),
         ({"method": "stratified", "strata": "pln"}, "has no column 'pln'"),
@@ -178,7 +209,8 @@ def test_touches_have_the_same_answer_in_every_order_and_kind(
     given_: Given, touches_: list[Interaction], data: st.DataObject
 ) -> None:
     kind = KINDS[data.draw(st.sampled_from(list(KINDS)))]
-    options: dict[str, Any] = {"every": "month", "by": "owner_id", "method": "stratified", "strata": "plan"}
+    options: dict[str, Any] = {"every": "month", "by": "owner_id", "strata": "plan"}
+    options["method"] = data.draw(st.sampled_from(["stratified", "weighted"]))
     rows = kind(data.draw(st.permutations(given_[0])), Subscription)
     other = touched((rows, kind(given_[1], Transition)), kind(touches_, Interaction), **options)
 

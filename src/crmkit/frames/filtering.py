@@ -1,89 +1,240 @@
-"""Rules as expressions on the columns of an opened table, with the answers of `crmkit.rules.predicate`."""
+"""Rules as filters of the rows of an opened table, with the answers of `crmkit.rules.predicate`."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
+from functools import reduce
+from operator import and_
 from typing import Any
 
 import narwhals as nw
 
 from crmkit.errors import InvalidInput
-from crmkit.frames.door import moment
+from crmkit.frames.door import exact, moment
 from crmkit.frames.schema import MONEY_DECIMALS, schema
+from crmkit.model import RECORDS
 from crmkit.model.money import Money, currency_column
 from crmkit.model.records import Record
-from crmkit.rules import AllOf, AnyOf, Comparison, Not, Operator, Rule
-from crmkit.rules.check import checked, fitted
+from crmkit.model.shape import Kind
+from crmkit.rules import AllOf, AnyOf, Comparison, Not, Operator, Rule, predicate
+from crmkit.rules.check import Question, Test, checked, fitted, question
 from crmkit.rules.columns import Column, Columns
+from crmkit.rules.pattern import Wildcard, tokens
+from crmkit.rules.related import TOTAL
+from crmkit.rules.relative import YearDays
+
+Rows = nw.LazyFrame[Any]
+_LARGEST = 2**63 - 1
+_Answers = Mapping[Comparison, str]
+"""The columns that have what comparisons ask of related records."""
 
 
-def filter_columns(where: Rule, cls: type[Record]) -> list[str]:
+def filter_columns(where: Rule, cls: type[Record], classes: Iterable[type[Record]] = ()) -> list[str]:
     """Return the published columns that a rule reads; raise `InvalidInput` for a rule that does not fit the class, or a field
-    that has no column.
+    that has no column. Related records may be those of `classes` too.
     """
-    known = checked(where, cls)
-    published = schema(cls)
-    found: dict[str, None] = {}
-    for comparison in where.comparisons():
-        column = known[comparison.path]
-        if column.path not in published:
-            raise InvalidInput(
-                f"{column.where} has no column in a table; a table is filtered by {', '.join(published)}"
-            )
-        found[column.path] = None
-        if column.shape.kind == "money":
-            found[currency_column(column.path)] = None
-    return list(found)
+    known = _known(where, cls, classes)
+    return list(dict.fromkeys(name for each in where.comparisons() for name in _columns(known[each.path], cls)))
+
+
+def related_columns(
+    where: Rule, cls: type[Record], classes: Iterable[type[Record]] = ()
+) -> dict[type[Record], list[str]]:
+    """Return the published columns that a rule reads of related records, by their classes."""
+    found: dict[type[Record], dict[str, None]] = {}
+    for asked in _questions(where, _known(where, cls, classes)):
+        relation = asked.relation
+        rules = () if asked.comparison.where is None else asked.comparison.where.comparisons()
+        read = (name for each in rules for name in _columns(asked.known[each.path], relation.cls))
+        own = (TOTAL, currency_column(TOTAL)) if asked.part == "total" else ()
+        category = () if asked.part in relation.questions else ("category",)
+        names = (relation.link, relation.happened_at, *own, *category, *read)
+        found.setdefault(relation.cls, {}).update(dict.fromkeys(names))
+    return {linking: list(names) for linking, names in found.items()}
 
 
 def as_expression(where: Rule, cls: type[Record]) -> nw.Expr:
-    """Return a rule as an expression on the rows of an opened table: true where it holds, and never null."""
-    return _expression(where, checked(where, cls))
+    """Return a rule about records themselves as an expression on the rows of an opened table: true where it holds, never null."""
+    return _if_known(_expression(where, _known(where, cls), {}))
 
 
-def _expression(rule: Rule, known: Columns) -> nw.Expr:
+def filtered(rows: Rows, where: Rule, cls: type[Record], related: Mapping[type[Record], Rows]) -> Rows:
+    """Return the rows of an opened table for which a rule holds; `related` are the opened tables of related records."""
+    if next(where.comparisons(), None) is None:  # engines filter by columns only
+        return rows if predicate(where, cls)(None) else rows.head(0)
+    known = _known(where, cls, related)
+    answers: dict[Comparison, str] = {}
+    joined = rows
+    for asked in _questions(where, known):
+        if asked.comparison not in answers:
+            name = answers.setdefault(asked.comparison, f"related_{len(answers)}")
+            answer = _answer(asked, related[asked.relation.cls], name)
+            joined = joined.join(answer, left_on="id", right_on="related_key", how="left")
+    kept = joined.filter(_expression(where, known, answers))
+    return kept.drop(*answers.values()) if answers else kept
+
+
+def _known(where: Rule, cls: type[Record], classes: Iterable[type[Record]] = ()) -> Columns:
+    return checked(where, cls, (), [*RECORDS, *classes])
+
+
+def _questions(where: Rule, known: Columns) -> Iterator[Question]:
+    """What a rule asks of related records."""
+    return filter(None, (question(each, known) for each in where.comparisons()))
+
+
+def _columns(column: Column, cls: type[Record]) -> tuple[str, ...]:
+    """The published columns that hold what is compared."""
+    if column.relation is not None:
+        return ("id",)
+    published = schema(cls)
+    if column.path not in published:
+        raise InvalidInput(f"{column.where} has no column in a table; a table is filtered by {', '.join(published)}")
+    return (column.path, currency_column(column.path)) if column.shape.kind == "money" else (column.path,)
+
+
+def _answer(asked: Question, rows: Rows, name: str) -> Rows:
+    """What the related records of each record answer, beside the record's id as `related_key`."""
+    link = nw.col(asked.relation.link)
+    value = nw.col(TOTAL).cast(exact(rows)) if asked.part == "total" else nw.col(asked.relation.happened_at)
+    parts: Mapping[str, nw.Expr] = {
+        "first_at": nw.col(name).min(),
+        "last_at": nw.col(name).max(),
+        "total": nw.col(name).sum(),
+    }
+    counting = reduce(and_, _conditions(asked), ~link.is_null())
+    counted = rows.filter(counting).select(link.alias("related_key"), value.alias(name))
+    return counted.group_by("related_key").agg(parts.get(asked.part, nw.len().alias(name)))
+
+
+def _conditions(asked: Question) -> Iterator[nw.Expr]:
+    """Which related records count."""
+    happened_at, comparison = nw.col(asked.relation.happened_at), asked.comparison
+    if comparison.until is not None:
+        yield happened_at.is_null() | (happened_at <= moment(comparison.until))
+    if comparison.where is not None:
+        yield _expression(comparison.where, asked.known, {})
+    if isinstance(comparison.operand, Money):
+        yield nw.col(currency_column(TOTAL)) == comparison.operand.currency
+    if asked.part not in asked.relation.questions:
+        yield nw.col("category") == asked.part
+
+
+def _expression(rule: Rule, known: Columns, answers: _Answers) -> nw.Expr:
     if isinstance(rule, Comparison):
-        return _comparison(*fitted(rule, known), rule.operator)
+        return _comparison(rule, known, answers)
     if isinstance(rule, Not):
-        return ~_expression(rule.part, known)
+        return ~_if_known(_expression(rule.part, known, answers))
     assert isinstance(rule, AllOf | AnyOf)
-    parts = [_expression(part, known) for part in rule.parts]
+    parts = [_expression(part, known, answers) for part in rule.parts]
     is_all = isinstance(rule, AllOf)
     if not parts:
         return nw.lit(value=is_all)
     return nw.all_horizontal(*parts, ignore_nulls=False) if is_all else nw.any_horizontal(*parts, ignore_nulls=False)
 
 
-def _comparison(column: Column, operand: Any, asked: Operator) -> nw.Expr:
+def _comparison(comparison: Comparison, known: Columns, answers: _Answers) -> nw.Expr:
+    column, tests = fitted(comparison, known)
+    if column.relation is not None:
+        return _of_answer(column, nw.col(answers[comparison]), tests)
     held = nw.col(column.path)
-    if asked == "empty":
-        return held.is_null() if column.shape.kind != "texts" else held.is_null() | (held.list.len() == 0)
-    test = _TESTS[asked](held, operand) if not isinstance(operand, Money) else _money(column, operand, asked)
-    return nw.when(test.is_null()).then(nw.lit(value=False)).otherwise(test)
+    if column.shape.kind == "number":
+        held = nw.when(~held.cast(nw.Float64).is_nan()).then(held)
+    if comparison.operator == "empty" and column.shape.kind == "texts":
+        return held.is_null() | (held.list.len() == 0)
+    return reduce(and_, (_test(column.shape.kind, held, test, currency_column(column.path)) for test in tests))
 
 
-def _money(column: Column, operand: Money, asked: Operator) -> nw.Expr:
-    same = nw.col(currency_column(column.path)) == operand.currency
-    return same & _TESTS[asked](nw.col(column.path), operand.amount)
+def _of_answer(column: Column, answer: nw.Expr, tests: Iterable[Test]) -> nw.Expr:
+    """What is asked of the answer of related records; where none counts there is no row of it."""
+    if column.part == "any":
+        ((_, is_wanted),) = tests
+        return ~answer.is_null() if is_wanted else answer.is_null()
+    value = answer if column.shape.kind == "instant" else nw.when(answer.is_null()).then(nw.lit(0)).otherwise(answer)
+    plain = ((asked, operand.amount if isinstance(operand, Money) else operand) for asked, operand in tests)
+    return reduce(and_, (_TESTS[asked](value, operand) for asked, operand in plain))
+
+
+def _test(kind: Kind, held: nw.Expr, test: Test, currency: str) -> nw.Expr:
+    asked, operand = test
+    if kind != "money" or asked == "empty":
+        return _TESTS[asked](held, operand)
+    if asked == "in":
+        same = (_test(kind, held, ("is", each), currency) for each in operand)
+        return reduce(lambda one, other: one | other, same, nw.lit(value=False))
+    is_comparable: nw.Expr = nw.col(currency) == operand.currency
+    return is_comparable & _TESTS[asked](held, operand.amount)
+
+
+def _if_known(test: nw.Expr) -> nw.Expr:
+    """A test that is false where its answer is not known; other than for a filter that matters where it is negated."""
+    return test.fill_null(value=False)
 
 
 def _plain(value: Any) -> Any:
     """A value as an opened table holds it."""
-    if isinstance(value, datetime):
-        return moment(value)
-    return int(value.scaleb(MONEY_DECIMALS)) if isinstance(value, Decimal) else value
+    return moment(value) if isinstance(value, datetime) else value
+
+
+def _units(value: Decimal, rounded: Callable[[Fraction], int]) -> int:
+    """A decimal in the units of an opened table, in which there is nothing between two of them."""
+    return max(-_LARGEST, min(_LARGEST, rounded(Fraction(value) * 10**MONEY_DECIMALS)))
+
+
+def _below(held: nw.Expr, value: Any) -> nw.Expr:
+    return held < (_units(value, math.ceil) if isinstance(value, Decimal) else _plain(value))
+
+
+def _at_most(held: nw.Expr, value: Any) -> nw.Expr:
+    return held <= (_units(value, math.floor) if isinstance(value, Decimal) else _plain(value))
+
+
+def _is(held: nw.Expr, value: Any) -> nw.Expr:
+    same: nw.Expr = (
+        held == _plain(value) if not isinstance(value, Decimal) else _at_most(held, value) & ~_below(held, value)
+    )
+    return same
+
+
+def _in(held: nw.Expr, values: tuple[Any, ...]) -> nw.Expr:
+    if values and isinstance(values[0], Decimal):
+        return reduce(lambda one, other: one | other, (_is(held, value) for value in values))
+    return held.is_in([_plain(value) for value in values])
+
+
+def _in_year_days(day: nw.Expr, parts: YearDays) -> nw.Expr:
+    of_year = day.dt.month().cast(nw.Int64) * 100 + day.dt.day().cast(nw.Int64)
+    tests = ((of_year >= low) & (of_year <= high) & (day < new_year) for low, high, new_year in parts)
+    return reduce(lambda one, other: one | other, tests)
+
+
+def _like(held: nw.Expr, pattern: str) -> nw.Expr:
+    """A pattern as a regular expression of the engine, in which every character that could be special stands for itself."""
+    words = {Wildcard.ANY_TEXT: ".*", Wildcard.ANY_CHARACTER: "."}
+    letters = (words[each] if isinstance(each, Wildcard) else _itself(each) for each in tokens(pattern))
+    fits: nw.Expr = held.str.contains(f"(?s)^{''.join(letters)}\\z")
+    return fits
+
+
+def _itself(letter: str) -> str:
+    return f"\\{letter}" if letter in r"\.+*?()|[]{}^$" else letter
 
 
 _TESTS: Mapping[Operator, Callable[[nw.Expr, Any], nw.Expr]] = {
-    "is": lambda held, value: held == _plain(value),
-    "below": lambda held, value: held < _plain(value),
-    "at_most": lambda held, value: held <= _plain(value),
-    "above": lambda held, value: held > _plain(value),
-    "at_least": lambda held, value: held >= _plain(value),
-    "in": lambda held, values: held.is_in([_plain(value) for value in values]),
+    "is": _is,
+    "below": _below,
+    "at_most": _at_most,
+    "above": lambda held, value: ~_at_most(held, value),
+    "at_least": lambda held, value: ~_below(held, value),
+    "in": _in,
     "contains": lambda held, text: held.str.contains(text, literal=True),
     "starts_with": lambda held, text: held.str.starts_with(text),
     "ends_with": lambda held, text: held.str.ends_with(text),
+    "like": _like,
     "has": lambda held, text: held.list.contains(text),
+    "anniversary": _in_year_days,
+    "empty": lambda held, _: held.is_null(),
 }
-"""What each operator asks of a column that is not empty."""
+"""What each operator asks of a column; of an empty one the answer is null, but for "empty"."""

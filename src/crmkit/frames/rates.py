@@ -229,17 +229,19 @@ def _literal(value: Any) -> str:
 def _to_ibis(frame: pl.DataFrame, table: Any) -> nw.LazyFrame[Any]:
     import ibis  # noqa: PLC0415 - the caller's table is one of it
 
-    brought_: nw.LazyFrame[Any] = nw.from_native(ibis.memtable(frame.to_dicts(), schema=ibis.schema(frame.schema)))
+    brought_: nw.LazyFrame[Any] = nw.from_native(ibis.memtable(frame))
     return brought_
 
 
 def _to_pyspark(frame: pl.DataFrame, table: Any) -> nw.LazyFrame[Any]:
     session: Any = table.sparkSession
-    brought_: nw.LazyFrame[Any] = nw.from_native(session.createDataFrame(frame.rows(), list(frame.columns)))
+    columns = ", ".join(f"`{name}` {_SPARK_TYPES[type(kind)]}" for name, kind in frame.schema.items())
+    brought_: nw.LazyFrame[Any] = nw.from_native(session.createDataFrame(frame.rows(), columns))
     return brought_
 
 
 _DUCKDB_TYPES: Mapping[Any, str] = {pl.String: "VARCHAR", pl.Int64: "BIGINT", pl.Float64: "DOUBLE"}
+_SPARK_TYPES: Mapping[Any, str] = {pl.String: "STRING", pl.Int64: "BIGINT", pl.Float64: "DOUBLE"}
 _BRINGING: Mapping[str, Callable[[pl.DataFrame, Any], nw.LazyFrame[Any]]] = {
     "polars": lambda frame, _: nw.from_native(frame.lazy()),
     "duckdb": _to_duckdb,

@@ -78,8 +78,8 @@ def open_table(
 ) -> Table:
     """Return the columns of `data` that a function needs, uses where present, and groups by; the rows for which a rule holds.
 
-    `data` is an iterable of records, a Polars DataFrame or LazyFrame, a pandas DataFrame, an Arrow table or a DuckDB relation, which
-    is counted where it is. `columns` maps published names to the caller's. Civil days and periods are those of `tz`. `related` is the
+    `data` is an iterable of records, a Polars DataFrame or LazyFrame, a pandas DataFrame or an Arrow table; or a DuckDB relation, an
+    Ibis table or a PySpark DataFrame, which are counted where they are. `columns` maps published names to the caller's. Civil days and periods are those of `tz`. `related` is the
     data of other classes, with published names, of which the rule asks about related records. With a
     `conversion` amounts are of one currency, and empty where there is no rate, which the column `HAS_NO_RATE` says. Raises
     `InvalidInput` for a missing column, a naive timestamp, a wrong type, or a rule that does not fit.
@@ -123,7 +123,9 @@ def _related_rows(
     found = {}
     for linking, needs in related_columns(where, cls, given).items():
         if linking not in given:
-            raise InvalidInput(f"the rule asks of {linking.__name__} records; give them as related={{{linking.__name__}: ...}}")
+            raise InvalidInput(
+                f"the rule asks of {linking.__name__} records; give them as related={{{linking.__name__}: ...}}"
+            )
         found[linking] = open_table(given[linking], linking, needs=needs).rows
         engines = engine_of(rows), engine_of(found[linking])
         if len(set(engines)) > 1:
@@ -176,8 +178,8 @@ def _lazy(
         wanted = from_records(rows, kind, held.missing(column for column in columns if column in present))
     else:
         raise InvalidInput(
-            f"{type(held.data).__name__} is no {cls.__name__} data; give records of {cls.__name__}, or a Polars, pandas, Arrow "
-            "or DuckDB table"
+            f"{type(held.data).__name__} is no {cls.__name__} data; give records of {cls.__name__}, or a Polars, pandas, Arrow, "
+            "DuckDB, Ibis or PySpark table"
         )
     found = held.with_converted(wanted, [column for column in columns if column in present])
     return nw.from_native(found.lazy()), present
@@ -251,4 +253,11 @@ def _integer(value: nw.Expr, found: nw.dtypes.DType, where: str) -> nw.Expr:
     return value
 
 
-_CHECKS = {pl.String: _text, pl.Datetime: _instant, pl.Decimal: _money, pl.Int64: _integer}
+def _day(value: nw.Expr, found: nw.dtypes.DType, where: str) -> nw.Expr:
+    """Days; pandas has midnights without a time zone for them."""
+    if found == nw.Date or (isinstance(found, nw.Datetime) and found.time_zone is None):
+        return value
+    raise _wrong_type(where, found, "dates")
+
+
+_CHECKS = {pl.String: _text, pl.Datetime: _instant, pl.Date: _day, pl.Decimal: _money, pl.Int64: _integer}

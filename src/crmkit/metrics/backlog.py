@@ -1,27 +1,26 @@
 """The state of the service: what is left undone and for how long, what comes back, what is escalated, which promises are kept."""
 
 from collections.abc import Generator, Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any, Unpack
 
 import narwhals as nw
 
 from crmkit.errors import InvalidInput
-from crmkit.frames.door import day_of, moment
-from crmkit.frames.table import group_columns
-from crmkit.frames.tally import Counts, Question, Tally, question
+from crmkit.frames.door import day_of
+from crmkit.frames.tally import Counts, Question, Tally
 from crmkit.metrics.asking import Steps, kpi
+from crmkit.metrics.days import day_at
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import durations, number, share
+from crmkit.metrics.lengths import MICROSECONDS_A_MINUTE, timed
 from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, unknown
-from crmkit.metrics.waiting import (
+from crmkit.metrics.states import last_moment, state
+from crmkit.metrics.tickets import (
     CATEGORIES,
-    MICROSECONDS_A_MINUTE,
     STATES,
     is_merged,
     moves,
     open_tickets,
-    timed,
     unresolved,
     with_end,
     with_first_end,
@@ -30,10 +29,8 @@ from crmkit.model.calendar import BusinessCalendar
 from crmkit.model.service_clock import ClockName
 from crmkit.model.service_level import ServiceLevel
 from crmkit.model.ticket import Ticket
-from crmkit.stats import periods
-from crmkit.stats.periods import index_of, instant, zone
+from crmkit.stats.periods import index_of, period_of
 
-_SMALLEST = timedelta(microseconds=1)
 _IN = "in the backlog"
 _CREATED = "created"
 _UNDATED = "no creation date"
@@ -375,15 +372,13 @@ def _known(scope: Scope, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
 
 def _snapshots(scope: Scope, tickets: Any) -> Generator[list[Question], Sequence[Tally], Tally]:
-    """Ask when tickets were created, then which of them were unresolved at the end of each period from then on."""
+    """Ask when tickets were created, and which of them were unresolved at the end of each period from then on."""
     rows = _known(scope, with_end(open_tickets(scope, tickets)))
-    (created,) = yield [_creations(scope, rows)]
+    created, unresolved_ = yield [_creations(scope, rows), _unresolved(scope, rows)]
     check_outcomes(created, "category", CATEGORIES)
-    first = min((key[0] for key, counts in created.items() if _CREATED in counts and scope.every), default=None)
-    (unresolved_,) = yield [_unresolved_at(scope, rows, _moments(scope, first))]
-    check_outcomes(unresolved_, "category", CATEGORIES)
     left_out = {key: {why: n for why, n in counts.items() if why != _CREATED} for key, counts in created.items()}
-    return {key: {**left_out.get(key, {}), **unresolved_.get(key, {})} for key in {**left_out, **unresolved_}}
+    aged = _by_age(scope, unresolved_)
+    return {key: {**left_out.get(key, {}), **aged.get(key, {})} for key in {**left_out, **aged}}
 
 
 def _creations(scope: Scope, rows: nw.LazyFrame[Any]) -> Question:
@@ -403,44 +398,43 @@ def _creations(scope: Scope, rows: nw.LazyFrame[Any]) -> Question:
     return scope.question(rows, at="created_at", dated=category.is_in(CATEGORIES) & ~is_endless, outcome=outcome)
 
 
-def _unresolved_at(scope: Scope, rows: nw.LazyFrame[Any], moments: Sequence[tuple[int | None, datetime]]) -> Question:
-    """Ask for the tickets that were unresolved at each moment, by their age in civil days."""
-    category, created_at, resolved_at = nw.col("category"), nw.col("created_at"), nw.col("resolved_at")
-    taken = []
-    for index, at in moments:
-        is_left = (created_at <= moment(at)) & (resolved_at.is_null() | (resolved_at > moment(at)))
-        age = index_of(at.astimezone(zone(scope.tz)).date(), "day") - day_of("created_at")
-        taken.append(rows.filter(is_left).with_columns(scope_period=nw.lit(index, nw.Int64), age=age))
-    is_known = category.is_in(["open", "paused"]) | ((category == "resolved") & ~resolved_at.is_null())
-    outcome = nw.when(is_known).then(nw.lit(_IN)).when(~category.is_in(CATEGORIES)).then(unknown("category"))
-    together = nw.concat(taken)
-    return question(
-        together,
-        ["scope_period", *group_columns(scope.by)],
-        outcome=outcome,
-        bucket=nw.col("age"),
-        record=nw.col("id") if "id" in together.collect_schema() else None,
+def _unresolved(scope: Scope, rows: nw.LazyFrame[Any]) -> Question:
+    """Ask for the tickets that were unresolved at the end of each period, by the civil day of their creation."""
+    resolved = nw.col("category") == "resolved"
+    known = rows.filter(
+        nw.col("category").is_in(CATEGORIES)
+        & ~nw.col("created_at").is_null()
+        & ~(resolved & nw.col("resolved_at").is_null())
+    )
+    return state(
+        scope,
+        known,
+        since="created_at",
+        until="resolved_at",
+        ends=resolved,
+        flaw=nw.lit(None, nw.String),
+        outcome=nw.lit(_IN),
+        bucket=day_of("created_at"),
+        record=nw.col("id") if "id" in rows.collect_schema() else None,
     )
 
 
-def _moments(scope: Scope, first: int | None) -> list[tuple[int | None, datetime]]:
-    """The last moment of each period, up to that of the window."""
-    last = scope.as_of if scope.end is None else min(scope.as_of, scope.end - _SMALLEST)
-    if scope.every is None:
-        return [(None, last)]
+def _by_age(scope: Scope, found: Tally) -> Tally:
+    """The counts by age in civil days, of counts by the day of creation."""
+    last = index_of(day_at(scope, last_moment(scope)), "day")
 
-    def index(at: datetime) -> int:
-        return index_of(at.astimezone(zone(scope.tz)).date(), scope.every or "day")
+    def day(period: int | None) -> int:
+        if period is None or scope.every is None:
+            return last
+        return min(last, index_of(period_of(period, scope.every).end, "day") - 1)
 
-    begins = first if scope.start is None else index(scope.start)
-    ends = [] if begins is None else range(begins, index(last) + 1)
-    # Without any period there is still a question, so that the answers of parts of the data can be added.
-    return [(each, min(last, _end(scope, each))) for each in ends] or [(None, last)]
-
-
-def _end(scope: Scope, index: int) -> datetime:
-    assert scope.every is not None
-    return instant(periods.period_of(index, scope.every).end, scope.tz, "end") - _SMALLEST
+    return {
+        key: {
+            outcome: {day(key[0]) - created: sums for created, sums in buckets.items()}
+            for outcome, buckets in counts.items()
+        }
+        for key, counts in found.items()
+    }
 
 
 def _left(counts: Counts) -> dict[str, Any]:

@@ -1,17 +1,16 @@
-"""Deals: how many are won, and how long that takes."""
+"""Deals: how many of them are won."""
 
 from collections.abc import Sequence
 from typing import Any, Unpack
 
 import narwhals as nw
 
-from crmkit.frames.door import day_of
 from crmkit.frames.table import MONEY_UNITS, Table
-from crmkit.frames.tally import Counts, Question, Sums, Tally
+from crmkit.frames.tally import Counts, Question, Sums
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
-from crmkit.metrics.finishing import durations, share
-from crmkit.metrics.money import UNPRICED, currency_bucket, one_currency
+from crmkit.metrics.finishing import share
+from crmkit.metrics.money import currency_bucket, one_currency, unpriced
 from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, unknown
 from crmkit.model.deal import Deal
 
@@ -77,7 +76,7 @@ def win_rate(
         question = closed_amounts(scope, deals)
     else:
         table = scope.open(deals, Deal, needs=("category", "closed_at"), uses=("created_at", "id"))
-        question = _closed(scope, table)
+        question = closed_deals(scope, table)
     (found,) = yield [question]
     check_outcomes(found, "category", CATEGORIES)
     if method == "amount":
@@ -92,81 +91,14 @@ def win_rate(
     )
 
 
-SALES_CYCLE = Definition(
-    name="sales_cycle",
-    title="Sales cycle",
-    text="How many days it takes from the creation of a deal to its close; half of the deals take no longer than the median.",
-    formula="median of (close day - creation day)",
-    unit="days",
-    inputs=("deals",),
-    key="deal",
-    methods={
-        "won": "won deals, counted in the period of their close date",
-        "lost": "lost deals, counted in the period of their close date",
-        "closed": "won and lost deals, counted in the period of their close date",
-    },
-    sources=("kpitree.co: sales cycle length", "fivetran/dbt_salesforce: avg_days_to_close"),
-)
-
-
-@kpi(SALES_CYCLE)
-def sales_cycle(
-    deals: Any,
-    *,
-    method: str = "won",
-    **asked: Unpack[Asked],
-) -> Steps:
-    """Return the median number of civil days from the creation of a deal to its close.
-
-    Days are counted on the calendar of `tz`, so a deal created and closed on one day took 0 days whatever the hours. A reopened
-    deal counts from its creation to its final close. Open deals are not in it, which makes the figure shorter than what a new deal
-    should expect while many are open; they are counted as left out.
-
-    Args:
-        deals: records, or a Polars, pandas or Arrow table with `category`, `created_at` and `closed_at`.
-        method: "won", "lost" or "closed" deals.
-        ci: confidence of the interval of the median, from order statistics; None for none.
-        asked: as for every KPI, see `crmkit.metrics`.
-
-    Returns:
-        Measures in days: the median as value, all days as numerator, deals as denominator, and `details` with the mean and the
-        90th percentile. No value, with a reason, where no deal was closed. Left out and counted: open deals, those without a
-        creation or close date, and those closed before they were created.
-
-    Raises:
-        InvalidInput: for a missing column, a naive timestamp or an unknown category.
-
-    >>> from datetime import date, UTC, datetime
-    >>> closed = [datetime(2025, 5, day, tzinfo=UTC) for day in (3, 9, 20)]
-    >>> deals = [Deal(pipeline_id="gym", stage="Won", category="won", created_at=datetime(2025, 5, 1, tzinfo=UTC), closed_at=at)
-    ...          for at in closed]
-    >>> cycle = sales_cycle(deals, as_of=date(2025, 5, 31)).only
-    >>> cycle.value, cycle.details["mean"]
-    (8.0, 9.666666666666666)
-    """
-    scope = make_scope(SALES_CYCLE, method, asked)
-    table = scope.open(deals, Deal, needs=("category", "created_at", "closed_at"), uses=("id",))
-    days = day_of("closed_at") - day_of("created_at")
-    unusable = ((nw.col("created_at").is_null(), "no creation date"), (days < 0, "closed before it was created"))
-    (found,) = yield [_closed(scope, table, bucket=days, unusable=unusable)]
-    check_outcomes(found, "category", CATEGORIES)
-    counted = ("won", "lost") if method == "closed" else (method,)
-    return result(
-        scope,
-        _without(found, {"won", "lost"} - set(counted)),
-        counted,
-        lambda counts: durations(counts, counted, unit="days", ci=scope.ci, nothing="no deal was closed"),
-    )
-
-
-def _closed(
+def closed_deals(
     scope: Scope,
     table: Table,
     *,
     bucket: nw.Expr | None = None,
     amount: nw.Expr | None = None,
     squares: bool = False,
-    unusable: Sequence[tuple[nw.Expr, str]] = (),
+    unusable: Sequence[tuple[nw.Expr, nw.Expr]] = (),
 ) -> Question:
     """Count deals by outcome in the period of their close date; what is closed after `as_of` is open."""
     category, closed_at = nw.col("category"), nw.col("closed_at")
@@ -180,7 +112,7 @@ def _closed(
         .then(nw.lit(_UNCATEGORISED))
     )
     for condition, reason in unusable:
-        outcome = outcome.when(closed & condition).then(nw.lit(reason))
+        outcome = outcome.when(closed & condition).then(reason)
     known = table.rows
     if "created_at" in table.columns:
         known = known.filter(nw.col("created_at").is_null() | (nw.col("created_at") <= scope.known_until))
@@ -217,16 +149,9 @@ def closed_amounts(scope: Scope, deals: Any, *, squares: bool = False) -> Questi
     """Sum the amounts of deals by outcome and currency in the period of their close date."""
     needs = ("category", "closed_at", "amount")
     table = scope.open(deals, Deal, needs=needs, uses=("created_at", "currency", "id"))
-    unpriced = (nw.col("amount").is_null(), UNPRICED)
+    without = (nw.col("amount").is_null(), unpriced(table.columns))
     bucket = currency_bucket(table)
-    return _closed(scope, table, bucket=bucket, amount=nw.col("amount"), squares=squares, unusable=[unpriced])
-
-
-def _without(found: Tally, outcomes: set[str]) -> Tally:
-    return {
-        key: {outcome: buckets for outcome, buckets in counts.items() if outcome not in outcomes}
-        for key, counts in found.items()
-    }
+    return closed_deals(scope, table, bucket=bucket, amount=nw.col("amount"), squares=squares, unusable=[without])
 
 
 def _amount_won(counts: Counts) -> dict[str, Any]:

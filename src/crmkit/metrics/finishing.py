@@ -9,6 +9,7 @@ from crmkit.metrics.money import one_currency
 from crmkit.metrics.scope import all_sums, rows
 from crmkit.stats import intervals
 from crmkit.stats.histogram import Histogram
+from crmkit.stats.survival import Lifetimes
 
 
 def share(
@@ -92,3 +93,32 @@ def total_amount(counts: Counts, outcomes: Sequence[str]) -> dict[str, Any]:
         "n": sums.n,
         "warnings": warnings if sums.n else (),
     }
+
+
+def censored_durations(
+    counts: Counts, ended: Sequence[str], open_: Sequence[str], *, unit: str, ci: float | None, nothing: str
+) -> dict[str, Any]:
+    """Return the median of durations by Kaplan-Meier; those in the buckets of `open_` have lasted so long and are not over.
+
+    There is no value where half of them have not ended by the longest duration, which `low` may still bound.
+    """
+    over, going_on = _lengths(counts, ended), _lengths(counts, open_)
+    curve = Lifetimes({"ended": over}, going_on).curve()
+    n, median, p90 = over.n + going_on.n, curve.median(), curve.quantile(0.9)
+    low, high = (ci and curve.median_interval(ci)) or (None, None)
+    return {
+        "value": median,
+        "unit": unit,
+        "numerator": over.total + going_on.total,
+        "denominator": n,
+        "n": n,
+        "low": low,
+        "high": high,
+        "reason": nothing if not n else None if median is not None else "fewer than half have ended",
+        "details": {"open": float(going_on.n), **({} if p90 is None else {"p90": p90})} if n else {},
+    }
+
+
+def _lengths(counts: Counts, outcomes: Sequence[str]) -> Histogram:
+    parts = (counts.get(outcome, {}).items() for outcome in outcomes)
+    return sum((Histogram({length: sums.n for length, sums in part}) for part in parts), start=Histogram({}))

@@ -10,17 +10,30 @@ from crmkit.errors import InvalidInput
 from crmkit.frames.table import MONEY_UNITS, Table, group_columns
 from crmkit.frames.tally import Counts, Question, Sums, Tally, question
 from crmkit.metrics.asking import Steps, kpi
-from crmkit.metrics.days import first_day_from
+from crmkit.metrics.chances import (
+    LEARNED,
+    NOTHING_CLOSED,
+    TIMED,
+    Histories,
+    by_currency,
+    check_transitions,
+    expected,
+    histories,
+    regrouped,
+)
+from crmkit.metrics.days import days_window, first_day_from
 from crmkit.metrics.deals import CATEGORIES
 from crmkit.metrics.definition import Definition
-from crmkit.metrics.money import UNPRICED, one_currency
+from crmkit.metrics.money import one_currency, unpriced
 from crmkit.metrics.pipeline import record_id
 from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, rows, unknown
+from crmkit.metrics.snapshots import ask_deals, ask_histories, forecastable, open_past, reporting_moment
 from crmkit.model.deal import Deal
 from crmkit.model.pipeline import Pipeline
 from crmkit.stats.intervals import quantile_of_normal
 
 _MILLION = 1_000_000
+_DAYS = 90
 
 FORECAST = Definition(
     name="forecast",
@@ -33,8 +46,16 @@ FORECAST = Definition(
     methods={
         "weighted": "open deals, each with its own probability or that of its stage",
         "with_won": "the same, and the deals that were won in the window with all of their amount",
+        "stage_history": "open deals, each with the share won of the closed deals that had been at its stage",
+        "competing_risks": "open deals, each with the share of deals of its age that were won within so many days",
+        "competing_risks_by_stage": "the same, of deals that had been at its stage as long as it has",
     },
-    sources=("Salesforce: expected revenue", "HubSpot: weighted amount"),
+    sources=(
+        "Salesforce: expected revenue",
+        "HubSpot: weighted amount",
+        "Aalen and Johansen, Scandinavian Journal of Statistics 5 (1978)",
+    ),
+    other_inputs={"stage_history": ("deals", "transitions"), "competing_risks_by_stage": ("deals", "transitions")},
 )
 
 
@@ -42,23 +63,41 @@ FORECAST = Definition(
 def forecast(
     deals: Any,
     *,
+    transitions: Any = None,
     method: str = "weighted",
+    within_days: int | None = None,
     stage_probabilities: Mapping[str, float] | Iterable[Pipeline] | None = None,
     probability_unit: str = "share",
     **asked: Unpack[Asked],
 ) -> Steps:
     """Return what the deals that are open at `as_of` are expected to bring.
 
+    "weighted", the default, is what everybody calls a forecast: it believes the probabilities that people give. The others learn
+    them from the deals before, as they were known at `as_of`. "stage_history" is how often deals that had been at a stage
+    were won; it takes no account of time, and as losing is often quicker than winning it is too low while a business is young.
+    The competing risks are for what comes in the next `within_days`: winning and losing compete for each deal, open deals
+    count as far as they have come, and a deal that has been open for long has other chances than a new one.
+
+    With fewer than 20 deals that had been at a stage, its chance is drawn to the one of all stages. A deal older than all but few
+    counts as one of the last age that 20 got beyond, and nothing is expected from later than anybody has been seen. By
+    stage, a deal that is still there counts like those that have gone on since, so its chance is too high where going on is
+    a good sign; stages of one name count as one, whatever their pipeline.
+
     `start` and `end` are the window of expected close dates, which lies in the future as a rule; without them all open deals
-    count, and with `end` alone those that are overdue too. The interval takes deals to be won independently of each other
-    (Poisson-binomial, by the normal approximation), so a common cause such as a recession makes it too narrow.
-    Probabilities count to a millionth.
+    count, and with `end` alone those that are overdue too. Competing risks have `within_days` instead. The interval takes deals
+    to be won independently of each other (Poisson-binomial, by the normal approximation), so a common cause such as a
+    recession makes it too narrow; where probabilities are learned, their own error is in it. Probabilities that people
+    give count to a millionth.
 
     Args:
-        deals: records, or a Polars, pandas or Arrow table with `category`, `created_at`, `closed_at`, `amount` and `probability`,
-            which is not needed where `stage_probabilities` are given; `expected_close_on` where there is a window. It reads
-            `currency`; where pipelines are given it needs `stage` and `pipeline_id`, for a mapping `stage`.
-        method: "weighted" or "with_won".
+        deals: records, or a Polars, pandas or Arrow table with `category`, `created_at`, `closed_at` and `amount`; `probability`
+            for "weighted" and "with_won", where no `stage_probabilities` are given; `expected_close_on` where there is a window;
+            `id` and `stage` where there are transitions. It reads `currency`, and `pipeline_id`, which it needs with `stage` where
+            pipelines are given.
+        transitions: records or a table with `id`, `subject`, `subject_id`, `field`, `before`, `after` and `at`, for "stage_history" and
+            "competing_risks_by_stage"; it reads `category_before` and `category_after`.
+        method: "weighted", "with_won", "stage_history", "competing_risks" or "competing_risks_by_stage".
+        within_days: how many civil days after `as_of` deals have to be won in, for competing risks; None for 90.
         stage_probabilities: what a deal without a probability of its own has: shares by stage, or pipelines.
         probability_unit: "share" (from 0 to 1) or "percent" (from 0 to 100) for the column `probability`.
         ci: confidence of the interval; None for none.
@@ -66,13 +105,15 @@ def forecast(
 
     Returns:
         Measures in the currency of the data: the expected amount as value and numerator, deals as `n`, and `details` with the
-        standard deviation `sd` and the `unweighted` amount. 0 where nothing is open. Left out and counted: deals without an
-        amount, a probability, a category, or an expected close where there is a window, those with a negative amount, and
-        closed ones without a date.
+        standard deviation `sd`, the `unweighted` amount and, where probabilities are learned, the expected `wins`. 0 where nothing is
+        open. No value, with a reason, where there is nothing to learn from. Left out and counted: deals without an amount, a
+        probability, a category, the beginning of their time, or an expected close where there is a window, those with a
+        negative amount, and closed ones without a date.
 
     Raises:
-        InvalidInput: for a missing column, a naive timestamp, an unknown category, amounts in several currencies, `every`, or a
-            probability that is no share: 40 for 40 % would make the forecast 100 times too large.
+        InvalidInput: for a missing column, a naive timestamp, an unknown category, amounts in several currencies, `every`, an
+            argument that the method does not take, or a probability that is no share: 40 for 40 % would make the forecast 100
+            times too large.
 
     >>> from datetime import date
     >>> deals = [Deal(pipeline_id="gym", stage="Offer", amount=Money(amount, "PLN"), probability=probability)
@@ -88,7 +129,11 @@ def forecast(
         )
     if probability_unit not in {"share", "percent"}:
         raise InvalidInput(f"probability_unit={probability_unit!r} is unknown; give 'share' or 'percent'")
-    by_stage = _by_stage(stage_probabilities)
+    if method in LEARNED:
+        _refuse(method, stage_probabilities=stage_probabilities)
+        return (yield from _learned(scope, deals, transitions, within_days))
+    _refuse(method, transitions=transitions, within_days=within_days)
+    by_stage = probabilities_by_stage(stage_probabilities)
     table = scope.open(deals, Deal, needs=_forecast_columns(scope, by_stage), uses=("probability", "currency", "id"))
     (found,) = yield [_expected(scope, table, by_stage, 100 if probability_unit == "percent" else 1)]
     _check_probabilities(found)
@@ -97,12 +142,67 @@ def forecast(
     return result(scope, found, counted, lambda counts: _weighted(counts, counted, ci=scope.ci))
 
 
-_ByStage = Mapping[tuple[str | None, str], float]
+def _refuse(method: str, **options: Any) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise InvalidInput(f"{name}= is not for method={method!r}; leave it out")
+
+
+def _learned(scope: Scope, deals: Any, transitions: Any, within_days: int | None) -> Steps:
+    """A forecast with chances that are learned from the deals before."""
+    check_transitions(scope.method, transitions)
+    if scope.method not in TIMED:
+        _refuse(scope.method, within_days=within_days)
+    days_window(within_days)
+    days = (within_days or _DAYS) if scope.method in TIMED else None
+    reasons = []
+    if scope.method in TIMED and (scope.start is not None or scope.end is not None):
+        raise InvalidInput(
+            f"start= and end= are not for method={scope.method!r}, which has within_days=; leave them out"
+        )
+    if scope.start is not None or scope.end is not None:
+        unknown_close = nw.col("expected_close_on").is_null()
+        reasons = [(unknown_close, "no expected close"), (~_is_expected(scope), None)]
+    past = open_past(scope, deals, transitions, needs=["expected_close_on"] if reasons else [])
+    now = reporting_moment(scope)
+    outcome = forecastable(past, nw.lit("open"), reasons=reasons)
+    before, found = yield [ask_histories(scope, past, [now]), ask_deals(scope, past, [now], outcome)]
+    check_outcomes(found, "category", CATEGORIES)
+    known = histories(before).get(now.day, Histories({}))
+    return result(scope, regrouped(found), ["open"], lambda counts: _learned_sum(scope, counts, known, days))
+
+
+def _learned_sum(scope: Scope, counts: Counts, known: Histories, days: int | None) -> dict[str, Any]:
+    deals = counts.get("open", {})
+    unit, warnings = one_currency(by_currency(deals))
+    if deals and not known.tell:
+        return {"value": None, "unit": unit, "numerator": 0, "denominator": 0, "n": 0, "reason": NOTHING_CLOSED}
+    sum_ = expected([(sums, known.chance(stage, age, days)) for (_, stage, age, _), sums in deals.items()])
+    low, high = (None, None) if scope.ci is None or not sum_.n else sum_.interval(scope.ci)
+    return {
+        "value": sum_.value,
+        "unit": unit,
+        "numerator": sum_.value,
+        "n": sum_.n,
+        "low": low,
+        "high": high,
+        "details": {"sd": sum_.sd, "unweighted": sum_.unweighted, "wins": sum_.wins} if sum_.n else {},
+        "warnings": (*warnings, *_too_young(known, days)) if sum_.n else (),
+    }
+
+
+def _too_young(known: Histories, days: int | None) -> tuple[str, ...]:
+    if days is None or known.last is None or known.last >= days:
+        return ()
+    return (f"no deal has been seen for longer than {known.last} days, and nothing is expected from later",)
+
+
+ByStage = Mapping[tuple[str | None, str], float]
 _STRANGE_PROBABILITY = "?probability"
 
 
-def _by_stage(given: Mapping[str, float] | Iterable[Pipeline] | None) -> _ByStage:
-    """Probabilities by pipeline, None for any, and stage."""
+def probabilities_by_stage(given: Mapping[str, float] | Iterable[Pipeline] | None) -> ByStage:
+    """Return probabilities by pipeline, None for any, and stage; raise `InvalidInput` for one that is no share."""
     found: dict[tuple[str | None, str], float] = {}
     if isinstance(given, Mapping):
         found = {(None, stage): probability for stage, probability in given.items()}
@@ -117,7 +217,7 @@ def _by_stage(given: Mapping[str, float] | Iterable[Pipeline] | None) -> _ByStag
     return found
 
 
-def _forecast_columns(scope: Scope, by_stage: _ByStage) -> list[str]:
+def _forecast_columns(scope: Scope, by_stage: ByStage) -> list[str]:
     needs = ["category", "created_at", "closed_at", "amount"]
     if scope.start is not None or scope.end is not None:
         needs.append("expected_close_on")
@@ -126,7 +226,7 @@ def _forecast_columns(scope: Scope, by_stage: _ByStage) -> list[str]:
     return [*needs, "stage", *(["pipeline_id"] if any(pipeline for pipeline, _ in by_stage) else [])]
 
 
-def _expected(scope: Scope, table: Table, by_stage: _ByStage, scale: int) -> Question:
+def _expected(scope: Scope, table: Table, by_stage: ByStage, scale: int) -> Question:
     """Ask for the amounts of deals and the sums of their squares by currency and probability."""
     category, closed_at, amount = nw.col("category"), nw.col("closed_at"), nw.col("amount")
     created_at, probability = nw.col("created_at"), nw.col("scope_probability")
@@ -152,7 +252,7 @@ def _expected(scope: Scope, table: Table, by_stage: _ByStage, scale: int) -> Que
         )
     judged = (
         outcome.when(amount.is_null())
-        .then(nw.lit(UNPRICED))
+        .then(unpriced(table.columns))
         .when(amount < 0)
         .then(nw.lit("negative amount"))
         .when(is_over)
@@ -179,7 +279,7 @@ def _expected(scope: Scope, table: Table, by_stage: _ByStage, scale: int) -> Que
     )
 
 
-def _probability(table: Table, by_stage: _ByStage, scale: int) -> nw.Expr:
+def _probability(table: Table, by_stage: ByStage, scale: int) -> nw.Expr:
     """The probability of each deal from 0 to 1: its own, or else that of its stage."""
     own: nw.Expr = nw.lit(None, nw.Float64)
     if "probability" in table.columns:

@@ -1,5 +1,6 @@
 """Leads: how many come, and how many of them become customers."""
 
+from collections.abc import Generator, Sequence
 from typing import Any, Unpack
 
 import narwhals as nw
@@ -7,7 +8,7 @@ import narwhals as nw
 from crmkit.errors import InvalidInput
 from crmkit.frames.door import MICROSECONDS_A_DAY, beside
 from crmkit.frames.table import Table, group_columns
-from crmkit.frames.tally import Counts, Question, question
+from crmkit.frames.tally import Counts, Question, Tally, question
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import number, share
@@ -15,9 +16,9 @@ from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, resul
 from crmkit.model.deal import Deal
 from crmkit.model.lead import Lead
 
-_CATEGORIES = ("open", "converted", "disqualified")
-_DEAL_CATEGORIES = ("open", "won", "lost")
-_COUNTED = ("converted", "not converted", "open")
+CATEGORIES = ("open", "converted", "disqualified")
+DEAL_CATEGORIES = ("open", "won", "lost")
+CONVERTED, _LOST, _OPEN = COUNTED = ("converted", "not converted", "open")
 _UNDATED = "no creation date"
 
 NEW_LEADS = Definition(
@@ -32,7 +33,6 @@ NEW_LEADS = Definition(
         "leads": "every lead",
         "people": "leads of one customer count once, when the first of them came; a lead of nobody known is a person of its own",
     },
-    sources=("crmkit: count of leads by creation date",),
 )
 
 
@@ -98,7 +98,7 @@ LEAD_CONVERSION = Definition(
         "won": "leads whose deal was won / leads",
     },
     other_inputs={"won": ("leads", "deals")},
-    sources=("kpitree.co: lead conversion rate", "HubSpot: lead to customer rate", "Bitrix24: conversion of leads"),
+    sources=("kpitree.co: lead conversion rate", "HubSpot glossary: sales conversion rate"),
 )
 
 
@@ -142,27 +142,36 @@ def lead_conversion(
     0.5
     """
     scope = make_scope(LEAD_CONVERSION, method, asked)
-    _check_window(within_days)
-    needs = ("created_at", "category", "converted_at")
-    table = scope.open(leads, Lead, needs=needs if method == "converted" else (*needs, "deal_id"), uses=("id",))
-    checks = []
-    if method == "won":
-        sales = scope.open(deals, Deal, needs=("id", "category", "closed_at"), is_main=False)
-        checks = [unknown_categories(scope, sales, _DEAL_CATEGORIES)]
-        followed = _with_their_deals(scope, table.rows, sales)
-    else:
-        followed = _with_conversions(table.rows, into_deals=method == "deal")
-    found, *strange = yield [scope.question(followed, at="created_at", outcome=_outcome(scope, within_days)), *checks]
-    check_outcomes(found, "category", _CATEGORIES)
-    for each in strange:
-        check_outcomes(each, "category", _DEAL_CATEGORIES)
+    found = yield from conversions(scope, leads, deals, within_days)
     return result(
         scope,
         found,
-        _COUNTED,
-        lambda counts: _conversion(counts, ci=scope.ci, is_final=within_days is not None),
-        numerator=["converted"],
+        COUNTED,
+        lambda counts: converted_share(counts, ci=scope.ci, is_final=within_days is not None),
+        numerator=[CONVERTED],
     )
+
+
+def conversions(
+    scope: Scope, leads: Any, deals: Any, within_days: int | None
+) -> Generator[Sequence[Question], Any, Tally]:
+    """Return the leads of each period and group by what became of them; ask once."""
+    _check_window(within_days)
+    needs = ("created_at", "category", "converted_at")
+    table = scope.open(leads, Lead, needs=needs if scope.method == "converted" else (*needs, "deal_id"), uses=("id",))
+    checks = []
+    if scope.method == "won":
+        sales = scope.open(deals, Deal, needs=("id", "category", "closed_at"), is_main=False)
+        checks = [unknown_categories(scope, sales, DEAL_CATEGORIES, table)]
+        followed = _with_their_deals(scope, table.rows, sales)
+    else:
+        followed = _with_conversions(table.rows, into_deals=scope.method == "deal")
+    found, *strange = yield [scope.question(followed, at="created_at", outcome=_outcome(scope, within_days)), *checks]
+    check_outcomes(found, "category", CATEGORIES)
+    for each in strange:
+        check_outcomes(each, "category", DEAL_CATEGORIES)
+    by_outcome: Tally = found
+    return by_outcome
 
 
 def _check_window(within_days: Any) -> None:
@@ -174,12 +183,16 @@ def _check_window(within_days: Any) -> None:
         )
 
 
-def unknown_categories(scope: Scope, table: Table, accepted: tuple[str, ...]) -> Question:
-    """Ask a further table for categories without a meaning only, so that `check_outcomes` finds them in the same pass."""
+def unknown_categories(scope: Scope, table: Table, accepted: tuple[str, ...], main: Table) -> Question:
+    """Ask a further table for categories without a meaning only, so that `check_outcomes` finds them in the same pass.
+
+    Its rows are in no period and in no group, of the types that the groups of the main table have.
+    """
     known = nw.col("category").is_null() | nw.col("category").is_in(accepted)
-    keys = ["scope_period", *group_columns(scope.by)]
-    nowhere = table.rows.with_columns(**{key: nw.lit(None, nw.Int64) for key in keys})
-    return question(nowhere, keys, outcome=nw.when(~known).then(unknown("category")))
+    types = main.rows.collect_schema()
+    groups = {group: nw.lit(None, types[group]) for group in group_columns(scope.by)}
+    nowhere = table.rows.with_columns(scope_period=nw.lit(None, nw.Int64), **groups)
+    return question(nowhere, ["scope_period", *groups], outcome=nw.when(~known).then(unknown("category")))
 
 
 def _with_conversions(leads: nw.LazyFrame[Any], *, into_deals: bool) -> nw.LazyFrame[Any]:
@@ -212,7 +225,7 @@ def _outcome(scope: Scope, within_days: int | None) -> nw.Expr:
         .then(nw.lit(_UNDATED))
         .when(category.is_null())
         .then(nw.lit("no category"))
-        .when(~category.is_in(_CATEGORIES))
+        .when(~category.is_in(CATEGORIES))
         .then(unknown("category"))
     )
     reached = nw.col("reached") & (reached_at.is_null() | (reached_at <= scope.known_until))
@@ -229,16 +242,17 @@ def _outcome(scope: Scope, within_days: int | None) -> nw.Expr:
         reached = nw.col("reached") & (reached_at <= created_at + window)
     return (
         outcome.when(reached)
-        .then(nw.lit("converted"))
+        .then(nw.lit(CONVERTED))
         .when(nw.col("gone") | (category == "disqualified"))
-        .then(nw.lit("not converted"))
-        .otherwise(nw.lit("open"))
+        .then(nw.lit(_LOST))
+        .otherwise(nw.lit(_OPEN))
     )
 
 
-def _conversion(counts: Counts, *, ci: float | None, is_final: bool) -> dict[str, Any]:
-    found = share(counts, ["converted"], _COUNTED, ci=ci, nothing="no lead came")
-    still_open = rows(counts.get("open"))
+def converted_share(counts: Counts, *, ci: float | None, is_final: bool) -> dict[str, Any]:
+    """Return the share of leads that was converted, and unless it `is_final` a warning where some are still open."""
+    found = share(counts, [CONVERTED], COUNTED, ci=ci, nothing="no lead came")
+    still_open = rows(counts.get(_OPEN))
     details = {"per_100_leads": 100 * found["value"], "open": float(still_open)} if found["n"] else {}
     warning = f"{still_open} of {found['n']} leads have not been converted yet and may still be"
     return found | {"details": details, "warnings": (warning,) if still_open and not is_final else ()}

@@ -1,35 +1,17 @@
 """Messaging: how far the messages to customers come."""
 
-from collections.abc import Sequence
 from typing import Any, Unpack
 
-import attrs
-import narwhals as nw
-
-from crmkit.errors import InvalidInput
-from crmkit.frames.table import Table
-from crmkit.frames.tally import Question
 from crmkit.metrics.asking import Steps, kpi
-from crmkit.metrics.days import days_window
 from crmkit.metrics.definition import Definition
-from crmkit.metrics.finishing import share
-from crmkit.metrics.scope import Asked, Scope, make_scope, result
-from crmkit.model.message import Message
+from crmkit.metrics.ladder import ladder_of
+from crmkit.metrics.scope import Asked
 
-_PROOFS = {
-    "delivered": ("opened", "clicked", "replied", "converted", "unsubscribed", "complained"),
-    "opened": ("opened", "clicked", "replied"),
-}
-"""What proves an event, which may leave no trace of its own: a click shows that the message arrived and was opened."""
-
-_MACHINES = ("opened_by_machine", "clicked_by_machine")
-_INSTANTS = tuple(f"{event}_at" for event in ("delivered", "bounced", *_PROOFS["delivered"], *_MACHINES))
-_SOURCES = ("HubSpot: e-mail performance", "GetResponse: e-mail statistics", "fivetran/dbt_hubspot: e-mail metrics")
 _DELIVERED = "of the messages that were delivered, each counted in the period in which it was sent"
 _SENT = "of the messages that were sent, each counted in the period in which it was sent"
 
 
-def _definition(name: str, title: str, text: str, formula: str, methods: dict[str, str]) -> Definition:
+def _definition(name: str, title: str, text: str, formula: str, methods: dict[str, str], *sources: str) -> Definition:
     return Definition(
         name=name,
         title=title,
@@ -39,7 +21,7 @@ def _definition(name: str, title: str, text: str, formula: str, methods: dict[st
         inputs=("messages",),
         key="message",
         methods=methods,
-        sources=_SOURCES,
+        sources=sources,
     )
 
 
@@ -52,6 +34,7 @@ DELIVERY_RATE = _definition(
         "delivered": "delivered / sent; an open, a click or a reply proves the delivery too",
         "not_bounced": "(sent - bounced) / sent, for senders that report bounces alone",
     },
+    "HubSpot knowledge base: delivery rate, open rate and click rate of e-mails",
 )
 
 
@@ -87,7 +70,7 @@ def delivery_rate(
     >>> delivery_rate([sent, sent.replace(opened_at=may)], as_of=date(2025, 5, 31)).value
     0.5
     """
-    ladder = _ladder(DELIVERY_RATE, method, within_days, asked)
+    ladder = ladder_of(DELIVERY_RATE, method, within_days, asked)
     if method == "delivered":
         return (yield from ladder.rate(messages, "delivered", base="sent"))
     return (yield from ladder.rate(messages, "bounced", base="sent", counts_others=True))
@@ -103,6 +86,9 @@ OPEN_RATE = _definition(
         "sent": _SENT,
         "adjusted": "of the messages that were delivered and not opened by a machine alone, which may hide a person's open",
     },
+    "HubSpot knowledge base: delivery rate, open rate and click rate of e-mails",
+    "GetResponse360: open rate (of the messages sent)",
+    "HubSpot: adjusted open rate",
 )
 
 
@@ -145,7 +131,7 @@ def open_rate(
     >>> open_rate([arrived, arrived.replace(opened_at=may)], as_of=date(2025, 5, 31)).value
     0.5
     """
-    ladder = _ladder(OPEN_RATE, method, within_days, asked, with_machines=with_machines)
+    ladder = ladder_of(OPEN_RATE, method, within_days, asked, with_machines=with_machines)
     base = "sent" if method == "sent" else "delivered"
     return (yield from ladder.rate(messages, "opened", base=base, is_adjusted=method == "adjusted"))
 
@@ -156,6 +142,7 @@ CLICK_RATE = _definition(
     "Of the messages that arrived, the share in which a person clicked, each message once. Clicks by machines do not count.",
     "clicked / delivered",
     {"delivered": _DELIVERED, "sent": _SENT},
+    "HubSpot knowledge base: delivery rate, open rate and click rate of e-mails",
 )
 
 
@@ -195,7 +182,7 @@ def click_rate(
     >>> click_rate([arrived, arrived.replace(clicked_by_machine_at=may)], as_of=date(2025, 5, 31)).value
     0.0
     """
-    ladder = _ladder(CLICK_RATE, method, within_days, asked, with_machines=with_machines)
+    ladder = ladder_of(CLICK_RATE, method, within_days, asked, with_machines=with_machines)
     return (yield from ladder.rate(messages, "clicked", base=method))
 
 
@@ -205,6 +192,7 @@ CLICK_THROUGH_RATE = _definition(
     "Of the messages that a person opened, the share in which the person clicked as well.",
     "clicked / opened",
     {"opened": "of the messages that were opened; a click or a reply is an open, so the share is never above 1"},
+    "HubSpot knowledge base: statistics of marketing e-mails",
 )
 
 
@@ -242,7 +230,7 @@ def click_through_rate(
     >>> click_through_rate([opened, opened.replace(clicked_at=may)], as_of=date(2025, 5, 31)).value
     0.5
     """
-    ladder = _ladder(CLICK_THROUGH_RATE, method, within_days, asked, with_machines=with_machines)
+    ladder = ladder_of(CLICK_THROUGH_RATE, method, within_days, asked, with_machines=with_machines)
     return (yield from ladder.rate(messages, "clicked", base="opened"))
 
 
@@ -287,7 +275,7 @@ def reply_rate(
     >>> reply_rate([arrived, arrived.replace(replied_at=may)], as_of=date(2025, 5, 31)).value
     0.5
     """
-    ladder = _ladder(REPLY_RATE, method, within_days, asked)
+    ladder = ladder_of(REPLY_RATE, method, within_days, asked)
     return (yield from ladder.rate(messages, "replied", base=method))
 
 
@@ -297,6 +285,7 @@ BOUNCE_RATE = _definition(
     "Of the messages that were sent in the period, the share that came back.",
     "bounced / sent",
     {"sent": "bounced / sent; what was opened, clicked or answered arrived in the end and is no bounce"},
+    "Delivra: bounce rate",
 )
 
 
@@ -335,7 +324,7 @@ def bounce_rate(
     >>> bounce_rate([sent, sent.replace(bounced_at=may)], as_of=date(2025, 5, 31)).value
     0.5
     """
-    ladder = _ladder(BOUNCE_RATE, method, within_days, asked)
+    ladder = ladder_of(BOUNCE_RATE, method, within_days, asked)
     return (yield from ladder.rate(messages, "bounced", base="sent"))
 
 
@@ -345,6 +334,7 @@ UNSUBSCRIBE_RATE = _definition(
     "Of the messages that arrived, the share after which the recipient unsubscribed.",
     "unsubscribed / delivered",
     {"delivered": _DELIVERED, "sent": _SENT},
+    "Delivra: unsubscribe rate",
 )
 
 
@@ -380,92 +370,5 @@ def unsubscribe_rate(
     >>> unsubscribe_rate([arrived, arrived.replace(unsubscribed_at=may)], as_of=date(2025, 5, 31)).value
     0.5
     """
-    ladder = _ladder(UNSUBSCRIBE_RATE, method, within_days, asked)
+    ladder = ladder_of(UNSUBSCRIBE_RATE, method, within_days, asked)
     return (yield from ladder.rate(messages, "unsubscribed", base=method))
-
-
-@attrs.frozen
-class _Ladder:
-    """What happened to messages, as far as it counts: up to `as_of`, within the window after sending, by whom."""
-
-    scope: Scope
-    window: int | None
-    with_machines: bool
-
-    def rate(
-        self, messages: Any, event: str, *, base: str, counts_others: bool = False, is_adjusted: bool = False
-    ) -> Steps:
-        """Ask for the share of the messages with the event of the base that have another event (or, the others, that have not)."""
-        scope = self.scope
-        needs = dict.fromkeys(("sent_at", *(f"{each}_at" for each in (base, event))))
-        table = scope.open(messages, Message, needs=tuple(needs), uses=(*_INSTANTS, "id"))
-        words = (f"not {event}", event) if counts_others else (event, f"not {event}")
-        (found,) = yield [self._question(table, event, base, is_adjusted=is_adjusted)]
-        return result(
-            scope,
-            found,
-            words,
-            lambda counts: share(counts, words[:1], words, ci=scope.ci, nothing=f"no message was {base}"),
-            numerator=words[:1],
-        )
-
-    def _question(self, table: Table, event: str, base: str, *, is_adjusted: bool) -> Question:
-        scope, sent_at = self.scope, nw.col("sent_at")
-        came_back = self._any(table, ["bounced_at"]) & ~self._happened(table, "delivered")
-        rows = table.rows.with_columns(
-            happened=came_back if event == "bounced" else self._happened(table, event),
-            is_in_base=nw.lit(value=True) if base == "sent" else self._happened(table, base),
-            hidden=self._by_machine_alone(table) if is_adjusted else nw.lit(value=False),
-            is_known=self._any(table, _INSTANTS, is_limited=False),
-        )
-        outcome = (
-            nw.when(sent_at.is_null() & nw.col("is_known"))
-            .then(nw.lit("sent without a date"))
-            .when(sent_at.is_null() | (sent_at > scope.known_until))
-            .then(nw.lit("not sent"))
-        )
-        if self.window is not None:
-            outcome = outcome.when(sent_at + self.window > scope.known_until).then(nw.lit("window still open"))
-        outcome_ = (
-            outcome.when(~nw.col("is_in_base"))
-            .then(nw.lit(f"not {base}"))
-            .when(nw.col("hidden"))
-            .then(nw.lit("opened by a machine alone"))
-            .when(nw.col("happened"))
-            .then(nw.lit(event))
-            .otherwise(nw.lit(f"not {event}"))
-        )
-        return scope.question(rows, at="sent_at", dated=sent_at <= scope.known_until, outcome=outcome_)
-
-    def _happened(self, table: Table, event: str) -> nw.Expr:
-        proofs = _PROOFS.get(event, (event,))
-        if self.with_machines:
-            proofs = (*proofs, *(f"{proof}_by_machine" for proof in ("opened", "clicked") if proof in proofs))
-        happened = self._any(table, [f"{proof}_at" for proof in proofs])
-        if event != "delivered":
-            return happened
-        # A server that takes a message in may send it back later.
-        return happened | (self._any(table, ["delivered_at"]) & ~self._any(table, ["bounced_at"]))
-
-    def _by_machine_alone(self, table: Table) -> nw.Expr:
-        return self._any(table, [f"{each}_at" for each in _MACHINES]) & ~self._happened(table, "opened")
-
-    def _any(self, table: Table, instants: Sequence[str], *, is_limited: bool = True) -> nw.Expr:
-        """Whether any of some instants is known at `as_of` and lies in the window, never null."""
-        happened = [self._counts(nw.col(each), is_limited=is_limited) for each in instants if each in table.columns]
-        return nw.any_horizontal(nw.lit(value=False), *happened, ignore_nulls=False)
-
-    def _counts(self, at: nw.Expr, *, is_limited: bool) -> nw.Expr:
-        counts = at <= self.scope.known_until
-        if is_limited and self.window is not None:
-            counts = counts & (at <= nw.col("sent_at") + self.window)
-        return nw.when(counts.is_null()).then(nw.lit(value=False)).otherwise(counts)
-
-
-def _ladder(
-    definition: Definition, method: str, within_days: int | None, asked: Asked, *, with_machines: bool = False
-) -> _Ladder:
-    scope = make_scope(definition, method, asked)
-    if not isinstance(with_machines, bool):
-        raise InvalidInput(f"with_machines={with_machines!r} is neither True nor False")
-    return _Ladder(scope, days_window(within_days), with_machines)

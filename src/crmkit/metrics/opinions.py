@@ -2,25 +2,30 @@
 
 from typing import Any, Unpack
 
-import attrs
 import narwhals as nw
 
 from crmkit.errors import InvalidInput
-from crmkit.frames.door import period_of
-from crmkit.frames.table import Table, group_columns
-from crmkit.frames.tally import Counts, Question, Tally
+from crmkit.frames.tally import Counts
+from crmkit.metrics.answers import (
+    NOBODY,
+    Scale,
+    answers_of,
+    answers_question,
+    check_scale,
+    check_scores,
+    mean_score,
+    net_points,
+    open_answers,
+    with_superseded,
+)
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.days import days_window
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import share
-from crmkit.metrics.scope import Asked, Scope, make_scope, result, rows
-from crmkit.model.survey import SurveyKind, SurveyResponse
-from crmkit.stats import intervals
-from crmkit.stats.histogram import Histogram
+from crmkit.metrics.scope import Asked, make_scope, result, rows
+from crmkit.model.survey import SurveyResponse
 
 _ANSWERS = ("promoter", "passive", "detractor")
-_UNANSWERED, _INVALID = "unanswered", "invalid"
-_NOBODY = "nobody answered"
 _PROMOTER_FROM, _DETRACTOR_TO = 9, 6
 _EFFORTS = ("easy", "neither", "difficult")
 _RATINGS = ("satisfied", "not satisfied")
@@ -28,31 +33,7 @@ _RESPONSES = ("answered", "not answered")
 _HALVED_SCALES = (5, 7)
 """The numbers of points of the scales for which vendors publish an index of effort."""
 
-
-@attrs.frozen
-class _Scale:
-    """The scale that all answers must be on; upright, the highest score is the best."""
-
-    lowest: int
-    highest: int
-    is_reversed: bool = False
-
-    @property
-    def points(self) -> int:
-        return self.highest - self.lowest + 1
-
-    def upright(self, score: nw.Expr) -> nw.Expr:
-        return self.lowest + self.highest - score if self.is_reversed else score
-
-    def is_good(self, score: nw.Expr) -> nw.Expr:
-        """Whether an upright score lies above the middle: 2 of 2, 3 of 3, 4 and 5 of 5, 5 to 7 of 7."""
-        return score * 2 > self.lowest + self.highest
-
-    def is_bad(self, score: nw.Expr) -> nw.Expr:
-        return score * 2 < self.lowest + self.highest
-
-
-_NPS_SCALE = _Scale(0, 10)
+_NPS_SCALE = Scale(0, 10)
 
 NPS = Definition(
     name="nps",
@@ -102,7 +83,7 @@ def nps(
     """
     scope = make_scope(NPS, method, asked)
     customer = ("customer_id",) if method == "latest" else ()
-    table = _open(scope, responses, *customer)
+    table = open_answers(scope, responses, *customer)
     score = nw.col("score")
     answer = (
         nw.when(score >= _PROMOTER_FROM)
@@ -111,11 +92,11 @@ def nps(
         .then(nw.lit("detractor"))
         .otherwise(nw.lit("passive"))
     )
-    answers = _answers(scope, table, "nps", _NPS_SCALE, answer)
+    answers = answers_of(scope, table, "nps", _NPS_SCALE, answer)
     if method == "latest":
-        answers = _with_superseded(scope, answers, _ANSWERS, "customer_id")
-    (found,) = yield [_question(scope, answers)]
-    _check_scores(found, _NPS_SCALE)
+        answers = with_superseded(scope, answers, _ANSWERS, "customer_id")
+    (found,) = yield [answers_question(scope, answers)]
+    check_scores(found, _NPS_SCALE)
     return result(scope, found, _ANSWERS, lambda counts: _points(counts, scope.ci))
 
 
@@ -132,7 +113,11 @@ CUSTOMER_EFFORT = Definition(
         "top_box": "the share of answers above the middle of the scale, 5 to 7 of 7",
         "index": "the share of the two highest scores less that of those below the middle, in points per 100 answers",
     },
-    sources=("Nicereply: CES 2.0", "CYS: customer effort score, average and index"),
+    sources=(
+        "Nicereply: how CES is calculated",
+        "CYS: customer effort score, 7-point scale to average",
+        "CYS: customer effort score, 7-point scale to index",
+    ),
 )
 
 
@@ -175,7 +160,7 @@ def customer_effort(
     (5.0, 0.6666666666666666)
     """
     scope = make_scope(CUSTOMER_EFFORT, method, asked)
-    asked_on = _check_scale(scale, is_reversed)
+    asked_on = check_scale(scale, is_reversed)
     if method == "index" and asked_on.points not in _HALVED_SCALES:
         raise InvalidInput(
             f"method='index' has no meaning on scale={scale!r}; give a scale of 5 or 7 points, or another method"
@@ -189,18 +174,18 @@ def customer_effort(
         .then(nw.lit("difficult"))
         .otherwise(nw.lit("neither"))
     )
-    answers = _answers(scope, _open(scope, responses), "ces", asked_on, answer)
-    (found,) = yield [_question(scope, answers, bucket=score)]
-    _check_scores(found, asked_on)
+    answers = answers_of(scope, open_answers(scope, responses), "ces", asked_on, answer)
+    (found,) = yield [answers_question(scope, answers, bucket=score)]
+    check_scores(found, asked_on)
 
     def finish(counts: Counts) -> dict[str, Any]:
         if method == "index":
             return _effort_index(counts, scope.ci)
-        top_box = share(counts, ["easy"], _EFFORTS, ci=scope.ci, nothing=_NOBODY)
+        top_box = share(counts, ["easy"], _EFFORTS, ci=scope.ci, nothing=NOBODY)
         if method == "top_box":
             return top_box
         details = {"top_box": top_box["value"]} if top_box["n"] else {}
-        return _mean_score(counts, _EFFORTS, asked_on, scope.ci) | {"details": details}
+        return mean_score(counts, _EFFORTS, asked_on, scope.ci) | {"details": details}
 
     return result(scope, found, _EFFORTS, finish, numerator=["easy"] if method == "top_box" else [])
 
@@ -219,7 +204,11 @@ CUSTOMER_SATISFACTION = Definition(
         "all": "every rating",
         "mean": "the mean score of every rating, on the scale",
     },
-    sources=("Zendesk: customer satisfaction ratings", "Front: CSAT", "fivetran/dbt_zendesk: first and latest rating"),
+    sources=(
+        "Zendesk: customer satisfaction ratings",
+        "Front: satisfaction score",
+        "fivetran/dbt_zendesk: first and latest rating",
+    ),
 )
 
 
@@ -262,21 +251,21 @@ def customer_satisfaction(
     0.5
     """
     scope = make_scope(CUSTOMER_SATISFACTION, method, asked)
-    asked_on = _check_scale(scale, is_reversed)
+    asked_on = check_scale(scale, is_reversed)
     by_ticket = method in {"latest", "first"}
     score = nw.col("score")
     answer = nw.when(asked_on.is_good(score)).then(nw.lit("satisfied")).otherwise(nw.lit("not satisfied"))
-    table = _open(scope, responses, *(("ticket_id",) if by_ticket else ()))
-    answers = _answers(scope, table, "csat", asked_on, answer)
+    table = open_answers(scope, responses, *(("ticket_id",) if by_ticket else ()))
+    answers = answers_of(scope, table, "csat", asked_on, answer)
     if by_ticket:
-        answers = _with_superseded(scope, answers, _RATINGS, "ticket_id", latest=method == "latest")
-    (found,) = yield [_question(scope, answers, bucket=score if method == "mean" else None)]
-    _check_scores(found, asked_on)
+        answers = with_superseded(scope, answers, _RATINGS, "ticket_id", latest=method == "latest")
+    (found,) = yield [answers_question(scope, answers, bucket=score if method == "mean" else None)]
+    check_scores(found, asked_on)
 
     def finish(counts: Counts) -> dict[str, Any]:
         if method == "mean":
-            return _mean_score(counts, _RATINGS, asked_on, scope.ci)
-        return share(counts, ["satisfied"], _RATINGS, ci=scope.ci, nothing=_NOBODY)
+            return mean_score(counts, _RATINGS, asked_on, scope.ci)
+        return share(counts, ["satisfied"], _RATINGS, ci=scope.ci, nothing=NOBODY)
 
     return result(scope, found, _RATINGS, finish, numerator=[] if method == "mean" else ["satisfied"])
 
@@ -348,119 +337,18 @@ def response_rate(
     )
 
 
-def _check_scale(scale: Any, is_reversed: Any) -> _Scale:
-    whole = isinstance(scale, tuple | list) and all(type(bound) is int for bound in scale)
-    if not whole or len(scale) != 2 or scale[0] >= scale[1]:  # noqa: PLR2004 - the lowest and the highest
-        raise InvalidInput(f"scale={scale!r} is no scale; give its lowest and its highest score, such as (1, 7)")
-    if not isinstance(is_reversed, bool):
-        raise InvalidInput(f"is_reversed={is_reversed!r} is neither True nor False")
-    return _Scale(scale[0], scale[1], is_reversed)
-
-
-def _open(scope: Scope, responses: Any, *subject: str) -> Table:
-    uses = ("kind", "scale_low", "scale_high", "id")
-    return scope.open(responses, SurveyResponse, needs=("score", "responded_at", *subject), uses=uses)
-
-
-def _answers(scope: Scope, table: Table, kind: SurveyKind, scale: _Scale, answer: nw.Expr) -> nw.LazyFrame[Any]:
-    """The responses of a kind with their scores upright, and what each says: an expression on the score, or why it does not count."""
-    given, score, at = nw.col("score"), nw.col("upright"), nw.col("responded_at")
-    valid = (given >= scale.lowest) & (given <= scale.highest) & (given.round() == given)
-    for column, bound in (("scale_low", scale.lowest), ("scale_high", scale.highest)):
-        if column in table.columns:
-            valid = valid & (nw.col(column).fill_null(bound) == bound)
-    known = table.rows.filter(nw.col("kind") == kind) if "kind" in table.columns else table.rows
-    status = (
-        nw.when(given.is_null() | (at > scope.known_until))
-        .then(nw.lit(_UNANSWERED))
-        .when(~valid)
-        .then(nw.lit(_INVALID))
-        .when(at.is_null())
-        .then(nw.lit("answered without a date"))
-    )
-    judged = known.with_columns(status=status, upright=nw.when(valid).then(scale.upright(given)).cast(nw.Int64))
-    scored = judged.with_columns(score=score)
-    return scored.with_columns(answer=nw.when(nw.col("status").is_null()).then(answer).otherwise(nw.col("status")))
-
-
-def _question(scope: Scope, answers: nw.LazyFrame[Any], *, bucket: nw.Expr | None = None) -> Question:
-    said = nw.col("answer")
-    return scope.question(answers, at="responded_at", dated=said != _UNANSWERED, outcome=said, bucket=bucket)
-
-
-def _check_scores(found: Tally, scale: _Scale) -> None:
-    invalid = sum(rows(counts.get(_INVALID)) for counts in found.values())
-    if invalid:
-        raise InvalidInput(
-            f"column 'score' has {invalid} rows off the scale; give whole numbers from {scale.lowest} to {scale.highest}, "
-            "empty where unanswered"
-        )
-
-
-def _with_superseded(
-    scope: Scope, answers: nw.LazyFrame[Any], counted: tuple[str, ...], subject: str, *, latest: bool = True
-) -> nw.LazyFrame[Any]:
-    """Mark all but the latest (or first) answer about each subject in each period and group.
-
-    Rows that tie in instant and score are alike in all that counts, so which of them is the first does not matter.
-    """
-    at, score = nw.col("responded_at"), nw.col("score")
-    competes = nw.col("answer").is_in(counted) & ~nw.col(subject).is_null() & scope.window(at)
-    index = nw.lit(0) if scope.every is None else period_of("responded_at", scope.every)
-    keys = ["rated_in", "competes", subject, *group_columns(scope.by)]
-    rated = answers.with_columns(rated_in=index, competes=competes)
-    timed = rated.with_columns(chosen_at=(at.max() if latest else at.min()).over(*keys))
-    lowest = timed.with_columns(lowest=nw.when(at == nw.col("chosen_at")).then(score).min().over(*keys))
-    chosen = (at == nw.col("chosen_at")) & (score == nw.col("lowest")) & nw.col("is_first")
-    other = nw.lit("earlier answer" if latest else "later answer")
-    return lowest.with_columns(
-        is_first=score.is_first_distinct().over(*keys, "responded_at", "score", order_by="score")
-    ).with_columns(answer=nw.when(nw.col("competes") & ~chosen).then(other).otherwise(nw.col("answer")))
-
-
-def _mean_score(counts: Counts, answers: tuple[str, ...], scale: _Scale, ci: float | None) -> dict[str, Any]:
-    scores = Histogram({})
-    for answer in answers:
-        scores += Histogram({int(score): sums.n for score, sums in counts.get(answer, {}).items()})
-    squares = sum(score * score * count for score, count in scores.counts.items())
-    bounds = (ci and intervals.mean(scores.total, squares, scores.n, ci)) or None
-    return {
-        "value": scores.mean(),
-        "unit": "score",
-        "numerator": scores.total,
-        "denominator": scores.n,
-        "n": scores.n,
-        "low": bounds and max(bounds[0], float(scale.lowest)),
-        "high": bounds and min(bounds[1], float(scale.highest)),
-        "reason": None if scores.n else _NOBODY,
-    }
-
-
 def _effort_index(counts: Counts, ci: float | None) -> dict[str, Any]:
     easy, neither, difficult = (rows(counts.get(answer)) for answer in _EFFORTS)
-    return _net(easy, difficult, easy + neither + difficult, ci) | {"details": {"easy": easy, "difficult": difficult}}
+    return net_points(easy, difficult, easy + neither + difficult, ci) | {
+        "details": {"easy": easy, "difficult": difficult}
+    }
 
 
 def _points(counts: Counts, ci: float | None) -> dict[str, Any]:
     promoters, passives, detractors = (rows(counts.get(answer)) for answer in _ANSWERS)
     n = promoters + passives + detractors
     unanimous = n > 0 and n in (promoters, passives, detractors)
-    return _net(promoters, detractors, n, ci) | {
+    return net_points(promoters, detractors, n, ci) | {
         "details": {"promoters": promoters, "passives": passives, "detractors": detractors},
         "warnings": ("all answers are of one kind, so the interval has no width",) if unanimous and ci else (),
-    }
-
-
-def _net(for_: int, against: int, n: int, ci: float | None) -> dict[str, Any]:
-    net = (ci and intervals.net_share(for_, against, n, ci)) or None
-    low, high = (100 * net[0], 100 * net[1]) if net else (None, None)
-    return {
-        "value": 100 * (for_ - against) / n if n else None,
-        "unit": "points",
-        "numerator": for_ - against,
-        "denominator": n,
-        "n": n,
-        "low": low,
-        "high": high,
-        "reason": None if n else _NOBODY,
     }

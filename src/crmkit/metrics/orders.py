@@ -47,7 +47,8 @@ def average_order_value(
 
     Args:
         orders: records, or a Polars, pandas or Arrow table with `at` and `amount`, and `id` or, for "customer_day",
-            `customer_id`; it reads `currency` and `category`. For "won_deal" deals, with `category`, `closed_at` and `amount`.
+            `customer_id`; it reads `currency` and `category`. For "won_deal" deals, with `category`, `closed_at` and
+            `amount`; it reads `created_at`.
         method: what one purchase is: "order", "customer_day", "row" or "won_deal".
         ci: confidence of the interval of the mean, by the normal approximation; None for none.
         asked: as for every KPI, see `crmkit.metrics`.
@@ -103,17 +104,19 @@ def _purchases(scope: Scope, orders: Any, *, squares: bool) -> Question:
 
 def _collapsed(scope: Scope, table: Table, rows: nw.LazyFrame[Any], key: str) -> nw.LazyFrame[Any]:
     """Make one row of the rows of one purchase; what has no key, or is left out, stays a row of its own."""
-    day = day_of("at") if scope.method == "customer_day" else nw.lit(0, nw.Int64)
     currency = ["currency"] if "currency" in table.columns else []
-    keys = [key, "day", "status", *currency, *group_columns(scope.by)]
-    is_line = (nw.col("status") == "purchase") & ~nw.col(key).is_null()
-    lines = rows.with_columns(day=day, is_line=is_line)
+    # Each further key makes grouping slower, so those that would say nothing are left out.
+    day = ["day"] if scope.method == "customer_day" else []
+    keys = [key, *day, *currency, *group_columns(scope.by)]
+    lines = rows.with_columns(day=day_of("at"), is_line=(nw.col("status") == "purchase") & ~nw.col(key).is_null())
     purchases = (
         lines.filter(nw.col("is_line"))
         .group_by(*keys, drop_null_keys=False)
         .agg(nw.col("at", *beside("at")).min(), nw.col("amount").sum().cast(nw.Int64))
+        .with_columns(status=nw.lit("purchase"))
     )
-    return nw.concat([purchases, lines.filter(~nw.col("is_line")).select(*keys, "at", *beside("at"), "amount")])
+    columns = [*keys, "status", "at", *beside("at"), "amount"]
+    return nw.concat([purchases.select(*columns), lines.filter(~nw.col("is_line")).select(*columns)])
 
 
 def _status(table: Table) -> nw.Expr:

@@ -1,26 +1,21 @@
 """The pipeline: what is under way, and how fast it brings money."""
 
-from collections.abc import Generator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping
 from typing import Any, Unpack
 
 import narwhals as nw
 
-from crmkit.frames.door import day_of, moment
-from crmkit.frames.table import MONEY_UNITS, Table, group_columns
-from crmkit.frames.tally import Counts, Question, Tally, merged, question
+from crmkit.frames.door import day_of
+from crmkit.frames.table import MONEY_UNITS, Table
+from crmkit.frames.tally import Counts, Question, Tally, merged
 from crmkit.metrics.asking import Steps, kpi
-from crmkit.metrics.days import day_at
 from crmkit.metrics.deals import CATEGORIES, closed_amounts
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import number, total_amount
-from crmkit.metrics.money import UNPRICED, currency_bucket, one_currency
+from crmkit.metrics.money import currency_bucket, one_currency, unpriced
 from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, rows, unknown
+from crmkit.metrics.states import state
 from crmkit.model.deal import Deal
-from crmkit.stats import periods
-from crmkit.stats.periods import index_of, instant
-
-_SMALLEST = timedelta(microseconds=1)
 
 PIPELINE_VALUE = Definition(
     name="pipeline_value",
@@ -76,42 +71,14 @@ def pipeline_value(
         table = scope.open(deals, Deal, needs=needs, uses=("id",))
     else:
         table = scope.open(deals, Deal, needs=(*needs, "amount"), uses=("currency", "id"))
-    first = yield from _first_period(scope, table)
-    (found,) = yield [_open_deals(scope, table, first, priced=method == "amount")]
+    (found,) = yield [_open_deals(scope, table, priced=method == "amount")]
     check_outcomes(found, "category", CATEGORIES)
     finish = number if method == "count" else total_amount
     return result(scope, found, ["open"], lambda counts: finish(counts, ["open"]))
 
 
-def _first_period(scope: Scope, table: Table) -> Generator[Sequence[Question], Sequence[Tally], int | None]:
-    """The period in which a series of states begins: that of `start`, or in which the first deal was created."""
-    if scope.every is None:
-        return None
-    if scope.start is not None:
-        return index_of(day_at(scope, scope.start), scope.every)
-    (found,) = yield [scope.question(table.rows, at="created_at", outcome=nw.lit("created"))]
-    return min((key[0] for key in found if key[0] is not None), default=None)
-
-
-def last_moment(scope: Scope) -> datetime:
-    """Return the last moment that counts: that of the window, or `as_of`."""
-    return scope.as_of if scope.end is None else min(scope.as_of, scope.end - _SMALLEST)
-
-
-def _ends(scope: Scope, first: int | None) -> dict[int | None, int]:
-    """The last moment of each period, by its index: the moment at which its state is taken."""
-    last = last_moment(scope)
-    if scope.every is None:
-        return {None: moment(last)}
-    if first is None:
-        return {}
-    indexes = range(first, index_of(day_at(scope, last), scope.every) + 1)
-    days = {index: periods.period_of(index, scope.every).end for index in indexes}
-    return {index: moment(min(last, instant(day, scope.tz, "end") - _SMALLEST)) for index, day in days.items()}
-
-
-def _open_deals(scope: Scope, table: Table, first: int | None, *, priced: bool) -> Question:
-    """Ask for the deals that were open at the end of each period, each of which has a row for every deal then open."""
+def _open_deals(scope: Scope, table: Table, *, priced: bool) -> Question:
+    """Ask for the deals that were open at the end of each period."""
     category, created_at, closed_at = nw.col("category"), nw.col("created_at"), nw.col("closed_at")
     closed = category.is_in(["won", "lost"])
     reason = (
@@ -124,23 +91,17 @@ def _open_deals(scope: Scope, table: Table, first: int | None, *, priced: bool) 
     )
     if scope.every is not None:
         reason = reason.when(created_at.is_null()).then(nw.lit("no creation date"))
-    existing = created_at.is_null() | (created_at <= moment(last_moment(scope)))
-    known = table.rows.filter(existing).with_columns(scope_outcome=reason.otherwise(nw.lit("open")))
-    usable = known.filter(nw.col("scope_outcome") == "open")
+    outcome: nw.Expr = nw.lit("open")
     if priced:
-        unpriced = nw.when(nw.col("amount").is_null()).then(nw.lit(UNPRICED))
-        usable = usable.with_columns(scope_outcome=unpriced.otherwise(nw.col("scope_outcome")))
-    taken = [
-        usable.filter((created_at.is_null() | (created_at <= end)) & (~closed | (closed_at > end))).with_columns(
-            scope_period=nw.lit(index, nw.Int64)
-        )
-        for index, end in _ends(scope, first).items()
-    ]
-    unusable = known.filter(nw.col("scope_outcome") != "open").with_columns(scope_period=nw.lit(None, nw.Int64))
-    return question(
-        nw.concat([unusable, *taken]),
-        ["scope_period", *group_columns(scope.by)],
-        outcome=nw.col("scope_outcome"),
+        outcome = nw.when(nw.col("amount").is_null()).then(unpriced(table.columns)).otherwise(outcome)
+    return state(
+        scope,
+        table.rows,
+        since="created_at",
+        until="closed_at",
+        ends=closed,
+        flaw=reason,
+        outcome=outcome,
         bucket=currency_bucket(table) if priced else None,
         amount=nw.col("amount") if priced else None,
         record=record_id(table),
@@ -201,9 +162,8 @@ def pipeline_velocity(
     """
     scope = make_scope(PIPELINE_VELOCITY, method, asked)
     table = scope.open(deals, Deal, needs=("category", "created_at", "closed_at", "amount"), uses=("currency", "id"))
-    first = yield from _first_period(scope, table)
     opens, closes, prices = yield [
-        _open_deals(scope, table, first, priced=False),
+        _open_deals(scope, table, priced=False),
         _cycles(scope, table),
         closed_amounts(scope, deals),
     ]

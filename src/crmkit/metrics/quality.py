@@ -145,7 +145,7 @@ def card(
 
     Raises `InvalidInput` for a field that there is none of.
     """
-    rules = applicable or {}
+    rules = {name: rule.at(scope.as_of, scope.tz) for name, rule in (applicable or {}).items()}
     infos = {
         info.name: info
         for info in fields(cls)

@@ -11,7 +11,7 @@ from crmkit.frames.tally import Counts, Question, Sums, Tally, merged, question
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.base import CATEGORIES, by_customer, contracts, flaw, left_out, spans
 from crmkit.metrics.definition import Definition
-from crmkit.metrics.money import UNPRICED, one_currency
+from crmkit.metrics.money import one_currency, unpriced
 from crmkit.metrics.result import MetricResult
 from crmkit.metrics.scope import Asked, Finish, Scope, all_sums, check_outcomes, make_scope, result
 
@@ -238,7 +238,7 @@ def _move(change: nw.Expr) -> nw.Expr:
 
 def _unpriced(table: Table) -> nw.Expr:
     reason = flaw(table)
-    mine = nw.when(reason.is_null() & nw.col("price").is_null()).then(nw.lit(UNPRICED))
+    mine = nw.when(reason.is_null() & nw.col("price").is_null()).then(unpriced(table.columns))
     if "billing_months" in table.columns:
         mine = mine.when(reason.is_null() & (nw.col("billing_months") < 1)).then(nw.lit("no billing period"))
     return mine.otherwise(reason)

@@ -235,12 +235,13 @@ def check_outcomes(found: Tally, column: str, accepted: Sequence[str]) -> None:
 
 def all_sums(buckets: Mapping[Any, Sums] | None) -> Sums:
     """Return the sums over all buckets."""
-    return sum((buckets or {}).values(), start=Sums())
+    held = (buckets or {}).values()
+    return Sums(sum(each.n for each in held), sum(each.total for each in held), sum(each.squares for each in held))
 
 
 def rows(buckets: Mapping[Any, Sums] | None) -> int:
     """Return the number of rows in all buckets."""
-    return all_sums(buckets).n
+    return sum(each.n for each in (buckets or {}).values())
 
 
 def result(

@@ -35,9 +35,9 @@ FIRST_CONTACT_RESOLUTION = Definition(
         "freshservice": "no further message of the customer until the resolution, however many replies there were",
     },
     sources=(
-        "Zendesk: one-touch tickets",
+        "Zendesk: how one-touch resolutions are calculated",
         "fivetran/dbt_zendesk: is_one_touch_resolution",
-        "Freshservice: first contact resolution",
+        "Freshservice: how FCR is calculated",
         "callcentrehelper.com: first contact resolution",
     ),
 )
@@ -56,8 +56,9 @@ def first_contact_resolution(
 
     By default a ticket counts as such if it got at most one reply from a person of the business, was never reopened, and its
     customer opened no other ticket on the same topic within `repeat_within_days` after the resolution: who has to come back was
-    not helped. A ticket whose window has not passed at `as_of` may still come back, so it is left out and counted. Vendors look at the
-    ticket alone and count its messages, each in another way.
+    not helped. A ticket whose window has not passed at `as_of` may still come back, so it is left out and counted. Vendors look at
+    the ticket alone and count its messages, each in another way. A message at the very instant of the creation is what an agent
+    opened the ticket with, and no reply; only "fivetran" counts it.
 
     Args:
         tickets: records, or a Polars, pandas or Arrow table with `id`, `category` and `resolved_at`; "no_repeat" needs
@@ -123,6 +124,14 @@ def replies(scope: Scope, interactions: Any) -> nw.LazyFrame[Any]:
     return _said(scope, interactions, "outbound")
 
 
+def without_openings(said: nw.LazyFrame[Any], tickets: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return messages to tickets but those at the instant of the creation, with which an agent opened the ticket: no reply."""
+    opened = tickets.select("created_at", ticket_id=nw.col("id"))
+    return said.join(opened, on="ticket_id", how="inner").filter(
+        nw.col("created_at").is_null() | (nw.col("at") != nw.col("created_at"))
+    )
+
+
 def _said(scope: Scope, interactions: Any, direction: str) -> nw.LazyFrame[Any]:
     """The messages of people about tickets in one direction."""
     needs = ("ticket_id", "direction", "at")
@@ -138,6 +147,8 @@ def _with_messages(scope: Scope, tickets: nw.LazyFrame[Any], interactions: Any) 
     """The tickets with the number of their `messages` on which it depends: further ones of the customer, or replies."""
     if scope.method != "freshservice":
         counted = replies(scope, interactions)
+        if scope.method != "fivetran" and "created_at" in tickets.collect_schema():
+            counted = without_openings(counted, tickets)
     else:
         begun = tickets.select("id", "created_at", "resolved_at")
         said = begun.join(_said(scope, interactions, "inbound"), left_on="id", right_on="ticket_id", how="inner")

@@ -15,7 +15,7 @@ from crmkit.frames.tally import Counts, Question, Sums, Tally, merged, question
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.base import AT_END, AT_START, EVERYBODY, STAYED, newcomers, standings
 from crmkit.metrics.definition import Definition
-from crmkit.metrics.money import UNPRICED, one_currency
+from crmkit.metrics.money import one_currency, unpriced
 from crmkit.metrics.result import MetricResult
 from crmkit.metrics.scope import Asked, Scope, make_scope, result, rows
 from crmkit.model.cost import Cost
@@ -107,7 +107,7 @@ ACQUISITION_COST = Definition(
         "order": "all costs given / customers whose first order was in the period, for businesses without contracts",
     },
     other_inputs={"order": ("costs", "orders")},
-    sources=("metrickittools: customer acquisition cost", "naildd: reactivated customers are not new"),
+    sources=("metrickittools: blended CAC vs paid CAC (fully loaded is called blended there)", "naildd: CAC"),
 )
 
 
@@ -174,7 +174,6 @@ COST_PER_LEAD = Definition(
     inputs=("costs", "leads"),
     key="lead",
     methods={"created": "all costs given / leads created in the period"},
-    sources=("crmkit: costs and leads of the same channel and period",),
 )
 
 
@@ -282,7 +281,7 @@ def _flaw(table: Table) -> nw.Expr:
     undated = nw.col("incurred_on").is_null()
     if "starts_on" in table.columns:
         undated = undated & nw.col("starts_on").is_null()
-    reason = nw.when(nw.col("amount").is_null()).then(nw.lit(UNPRICED)).when(undated).then(nw.lit("no day"))
+    reason = nw.when(nw.col("amount").is_null()).then(unpriced(table.columns)).when(undated).then(nw.lit("no day"))
     return reason.when(nw.col("category").is_null()).then(nw.lit("no category")).otherwise(nw.lit(COST))
 
 

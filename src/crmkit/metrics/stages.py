@@ -11,6 +11,7 @@ from crmkit.frames.tally import Counts
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import durations
+from crmkit.metrics.passages import Stages, in_order, labels_of
 from crmkit.metrics.scope import Asked, Scope, make_scope, result
 from crmkit.model.deal import Deal
 from crmkit.model.transition import Transition
@@ -41,6 +42,7 @@ def stage_duration(
     *,
     deals: Any,
     transitions: Any,
+    stages: Stages | None = None,
     method: str = "cumulative",
     **asked: Unpack[Asked],
 ) -> Steps:
@@ -48,12 +50,14 @@ def stage_duration(
 
     A deal that comes back to a stage has several stays there; together they are what the stage costs, hence the default. Only
     stays that have ended count, in the period in which the deal left the stage, so the figure is shorter than what the deals
-    that are still there should expect. A stage that a deal skipped is no stay of 0 days.
+    that are still there should expect; `bottlenecks` with `method="days"` counts those too. A stage that a deal skipped is no stay
+    of 0 days.
 
     Args:
         deals: records, or a Polars, pandas or Arrow table with `id` and `created_at`, when the first stay began.
         transitions: records or a table with `id`, `subject`, `subject_id`, `field`, `before` and `at`; those of the field "stage" of
             a "Deal" count, and changes at one instant are in the order of their ids.
+        stages: the `Pipeline`, or the labels of its stages, in whose order the measures come; None for that of the alphabet.
         method: "cumulative", "latest" or "first_entry".
         ci: confidence of the interval of the median, from order statistics; None for none.
         asked: as for every KPI, see `crmkit.metrics`; columns in `by` are those of the deals.
@@ -64,7 +68,7 @@ def stage_duration(
         nobody knows when they entered the stage.
 
     Raises:
-        InvalidInput: for a missing column or a naive timestamp.
+        InvalidInput: for a missing column, a naive timestamp, or stages that are none.
 
     >>> from datetime import date, UTC, datetime
     >>> deal = Deal(id="d1", pipeline_id="gym", stage="Offer", created_at=datetime(2025, 5, 1, tzinfo=UTC))
@@ -75,6 +79,7 @@ def stage_duration(
     [('Trial', 3.5)]
     """
     scope = make_scope(STAGE_DURATION, method, asked)
+    labels = () if stages is None else labels_of(stages)
     by_stage = attrs.evolve(scope, by=("stage", *scope.by))
     table = scope.open(deals, Deal, needs=("id", "created_at"))
     needs = ("id", "subject", "subject_id", "field", "before", "at")
@@ -82,7 +87,8 @@ def stage_duration(
     stays = _stays(by_stage, table, ledger)
     outcome = nw.when(nw.col("minutes").is_null()).then(nw.lit(_UNKNOWN_ENTRY)).otherwise(nw.lit("left"))
     (found,) = yield [by_stage.question(stays, at="at", outcome=outcome, bucket=nw.col("minutes"))]
-    return result(by_stage, found, ["left"], lambda counts: _in_days(counts, ci=scope.ci))
+    measured = result(by_stage, found, ["left"], lambda counts: _in_days(counts, ci=scope.ci))
+    return in_order(measured, labels)
 
 
 def _stays(scope: Scope, deals: Table, ledger: Table) -> nw.LazyFrame[Any]:

@@ -1,7 +1,8 @@
 """Touches: how many terms are renewed after the business was in touch, and how many without."""
 
 from collections.abc import Sequence
-from math import hypot, sqrt
+from functools import partial
+from math import sqrt
 from typing import Any, Unpack
 
 import attrs
@@ -20,7 +21,8 @@ from crmkit.metrics.finishing import share
 from crmkit.metrics.renewals import COUNTED, NOTHING, RENEWED, due_terms, terms_question
 from crmkit.metrics.scope import Asked, Scope, make_scope, result
 from crmkit.model.interaction import Interaction
-from crmkit.stats.intervals import proportion, quantile_of_normal
+from crmkit.stats.differences import difference
+from crmkit.stats.intervals import quantile_of_normal
 
 TOUCH_EFFECTIVENESS = Definition(
     name="touch_effectiveness",
@@ -33,8 +35,13 @@ TOUCH_EFFECTIVENESS = Definition(
     methods={
         "crude": "uplift = renewal rate with the touch - renewal rate without any, with its interval by Newcombe",
         "stratified": "uplift as the mean of those in each stratum, weighted by Mantel and Haenszel, so that strata do not mix",
+        "weighted": "as if all terms had had the touch less as if none had: each weighed by the inverse of the chance of its own in its stratum",
     },
-    sources=("Newcombe 1998, method 10", "Greenland and Robins 1985: risk difference"),
+    sources=(
+        "Newcombe 1998, method 10: interval of a difference",
+        "Greenland and Robins 1985: variance of the Mantel-Haenszel risk difference",
+        "Rosenbaum and Rubin 1983: propensity score",
+    ),
 )
 
 
@@ -56,14 +63,15 @@ def touch_effectiveness(
     A touch is an outbound interaction with the customer at most `within_days` before the term was due, and no later than its
     renewal. A term counts once under each kind of touch that it had, so kinds do not add up. The rates go with touches, and need not
     come from them: businesses choose whom they call. A customer who is in trouble is called more often, so a good touch can look bad.
-    `method="stratified"` compares alike with alike, as far as `strata` says what alike is; only a random group that is held out
-    tells what a touch does. Every measure says so as a warning.
+    `method="stratified"` compares alike with alike, as far as `strata` says what alike is, and "weighted" says what that means for
+    all terms alike, where a touch works better in one stratum than in another; only a random group that is held out tells what a
+    touch does. Every measure says so as a warning.
 
     Args:
         subscriptions: records, or a Polars, pandas or Arrow table as for `renewal_rate`, with `customer_id`.
         transitions: records or a table as for `renewal_rate`.
         interactions: records or a table with `customer_id`, `at`, `direction` and the column `touch`.
-        method: "crude" or "stratified", which needs `strata`.
+        method: "crude", or "stratified" or "weighted", which need `strata`.
         touch: the column of interactions that says what kind of touch it was, such as "channel", "kind" or "campaign_id".
         strata: the column of subscriptions within whose values terms are compared, such as "plan".
         within_days: how long before the due day a touch counts, in civil days.
@@ -74,7 +82,8 @@ def touch_effectiveness(
     Returns:
         A measure in shares for each kind of touch, with "touch" in its group ("none": terms without any); numerator terms renewed,
         denominator terms due. `details` have "uplift" with "uplift_low" and "uplift_high", where terms without a touch can be
-        compared. Left out and counted: as for `renewal_rate`.
+        compared; strata where all terms had the touch, or none, cannot be, and a warning counts their terms. Left out and
+        counted: as for `renewal_rate`.
 
     Raises:
         InvalidInput: for a missing column, a naive timestamp, a touch that is no text, or a method without its strata.
@@ -115,9 +124,9 @@ def _check_touch(touch: str, strata: str | None, method: str) -> None:
     ]
     if touch not in texts:
         raise InvalidInput(f"touch={touch!r} is no kind of interaction; {choices(str(touch), texts)}")
-    if (strata is None) == (method == "stratified"):
+    if (strata is None) != (method == "crude"):
         raise InvalidInput(
-            f"strata={strata!r} does not fit method={method!r}; give a column for 'stratified', and for it alone"
+            f"strata={strata!r} does not fit method={method!r}; give a column for 'stratified' or 'weighted', and for them alone"
         )
 
 
@@ -159,12 +168,18 @@ def _uplift(counts: Counts, scope: Scope) -> dict[str, Any]:
         _Table(*(part.get(stratum, Sums()).n for pair in both for part in pair))
         for stratum in sorted(strata, key=lambda each: (each is not None, str(each)))
     ]
-    few = [f"there are fewer than {_FEW} terms"] if 0 < measured["n"] < _FEW else []
-    warnings = (_CHOSEN, *few) if measured["n"] else ()
     crude = scope.method == "crude"
+    usable = [each for each in tables if each.n and each.n_without]
+    lonely = sum(each.n + each.n_without for each in tables if not each.n or not each.n_without) if usable else 0
+    warnings = {
+        _CHOSEN: measured["n"] > 0,
+        f"there are fewer than {_FEW} terms": 0 < measured["n"] < _FEW,
+        f"{lonely} terms are in strata where all or none had the touch, and are not compared": lonely > 0,
+    }
+    uplift = _newcombe if crude else partial(_pooled, is_weighted=scope.method == "weighted")
     return measured | {
-        "warnings": warnings,
-        "details": _newcombe(tables, scope.ci) if crude else _pooled(tables, scope.ci),
+        "warnings": tuple(text for text, applies in warnings.items() if applies),
+        "details": uplift(usable, scope.ci) if usable else {},
     }
 
 
@@ -187,33 +202,29 @@ class _Table:
 
 
 def _newcombe(tables: Sequence[_Table], ci: float | None) -> dict[str, float]:
-    """The difference of two shares, with its interval from those of both by Wilson."""
-    if not tables or not tables[0].n or not tables[0].n_without:
-        return {}
+    """The difference of two shares, with its interval."""
     (both,) = tables
-    p, q = both.renewed / both.n, both.renewed_without / both.n_without
-    with_, without = (
-        ci and proportion(each, n, ci) for each, n in ((both.renewed, both.n), (both.renewed_without, both.n_without))
-    )
-    if not with_ or not without:
-        return {"uplift": p - q}
-    low, high = hypot(p - with_[0], without[1] - q), hypot(with_[1] - p, q - without[0])
-    return {"uplift": p - q, "uplift_low": p - q - low, "uplift_high": p - q + high}
+    uplift = both.renewed / both.n - both.renewed_without / both.n_without
+    bounds = ci and difference(both.renewed, both.n, both.renewed_without, both.n_without, ci)
+    return {"uplift": uplift} | ({"uplift_low": bounds[0], "uplift_high": bounds[1]} if bounds else {})
 
 
-def _pooled(tables: Sequence[_Table], ci: float | None) -> dict[str, float]:
-    """The difference of two shares within strata, by Mantel and Haenszel; a stratum without both kinds of terms says nothing."""
-    usable = [each for each in tables if each.n and each.n_without]
-    if not usable:
-        return {}
-    weights = [each.n * each.n_without / (each.n + each.n_without) for each in usable]
-    differences = [each.renewed / each.n - each.renewed_without / each.n_without for each in usable]
+def _pooled(tables: Sequence[_Table], ci: float | None, *, is_weighted: bool) -> dict[str, float]:
+    """The mean of the differences of two shares within strata: by Mantel and Haenszel, or by the number of terms.
+
+    The latter is what weighing each term by the inverse of its propensity comes to, where strata are all that is known of it.
+    """
+    weights = [
+        float(each.n + each.n_without) if is_weighted else each.n * each.n_without / (each.n + each.n_without)
+        for each in tables
+    ]
+    differences = [each.renewed / each.n - each.renewed_without / each.n_without for each in tables]
     uplift = sum(weight * each for weight, each in zip(weights, differences, strict=True)) / sum(weights)
     if ci is None:
         return {"uplift": uplift}
     variances = [
         each.renewed * each.lost / each.n**3 + each.renewed_without * each.lost_without / each.n_without**3
-        for each in usable
+        for each in tables
     ]
     variance = sum(weight**2 * each for weight, each in zip(weights, variances, strict=True)) / sum(weights) ** 2
     reach = quantile_of_normal(ci) * sqrt(variance)

@@ -1,7 +1,9 @@
 """A histogram of whole numbers: the counts from which medians and percentiles follow, on any engine."""
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cached_property
 from itertools import accumulate
 from math import ceil, floor, sqrt
 from typing import Self
@@ -65,11 +67,11 @@ class Histogram:
 
     def _at(self, rank: int) -> int:
         """The number at a rank of the sorted numbers, counted from 0."""
-        for value, seen in self._cumulative():
-            if rank < seen:
-                return value
-        raise IndexError(rank)
+        values, seen = self._cumulative
+        return values[bisect_right(seen, rank)]
 
-    def _cumulative(self) -> Iterator[tuple[int, int]]:
+    @cached_property
+    def _cumulative(self) -> tuple[list[int], list[int]]:
+        """The sorted numbers, and for each how many there are up to it."""
         values = sorted(self.counts)
-        return zip(values, accumulate(self.counts[value] for value in values), strict=True)
+        return values, list(accumulate(self.counts[value] for value in values))
