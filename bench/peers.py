@@ -8,12 +8,13 @@ from pathlib import Path
 _FOLDER = Path(__file__).parent / ".peers"
 
 
-def python_with(*packages: str) -> Path:
-    """Return a Python interpreter that has these packages and nothing else."""
-    home = _FOLDER / sha256("\n".join([sys.version, *packages]).encode()).hexdigest()[:12]
+def python_with(*packages: str, base: str = sys.executable) -> Path:
+    """Return a Python interpreter that has these packages and nothing else, made by a `base` one."""
+    parts = [sys.version, *([base] if base != sys.executable else []), *packages]
+    home = _FOLDER / sha256("\n".join(parts).encode()).hexdigest()[:12]
     python, stamp = home / "bin" / "python", home / "installed"
     if not stamp.exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+        subprocess.run([base, "-m", "venv", "--clear", str(home)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
         stamp.write_text("\n".join(packages))
     return python

@@ -50,14 +50,14 @@ def _mean(sums: Sums) -> int:
 def length_bucket(length: nw.Expr) -> nw.Expr:
     """Return the bucket of a duration in microseconds: its second up to some minutes, an interval of less than 0.4 % beyond.
 
-    The durations of any number of tickets fill at most some thousands of buckets. The bucket is the second at which it begins.
+    The durations of any number of tickets fill at most some thousands of buckets. The bucket is the microsecond at which it begins.
     """
-    seconds = length // _SECOND
-    width = nw.lit(1, nw.Int64)
+    width = nw.lit(_SECOND, nw.Int64)
     for step in range(1, _STEPS):
         # Where durations are four times as long, so are the buckets wide.
-        width = nw.when(seconds >= _EXACT * 4 ** (step - 1)).then(nw.lit(4**step, nw.Int64)).otherwise(width)
-    return nw.when(length >= 0).then(seconds - seconds % width)
+        is_longer = length >= _EXACT * _SECOND * 4 ** (step - 1)
+        width = nw.when(is_longer).then(nw.lit(_SECOND * 4**step, nw.Int64)).otherwise(width)
+    return nw.when(length >= 0).then(length - length % width)
 
 
 def timed(rows: nw.LazyFrame[Any], start: str, end: str, calendar: BusinessCalendar | None) -> nw.LazyFrame[Any]:

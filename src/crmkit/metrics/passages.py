@@ -208,7 +208,7 @@ def _judged(scope: Scope, deals: nw.LazyFrame[Any], n_stages: int, count: Count)
     category, closed_at = nw.col("category"), nw.col("closed_at")
     is_over = category.is_in(["won", "lost"]) & (closed_at <= scope.known_until)
     ended = nw.when(is_over).then(category).otherwise(nw.lit("open"))
-    was_anywhere = ~nw.min_horizontal(*(_entered(place) for place in range(n_stages))).is_null()
+    was_anywhere = ~_earliest([_entered(place) for place in range(n_stages)]).is_null()
     is_implied = is_over & (category == "won") if count == "implied" else nw.lit(value=False)
     reason = (
         nw.when(category.is_null())
@@ -230,6 +230,11 @@ def _judged(scope: Scope, deals: nw.LazyFrame[Any], n_stages: int, count: Count)
     return deals.with_columns(ended=ended, reason=reason, **closes)
 
 
+def _earliest(columns: Sequence[str]) -> nw.Expr:
+    """The earliest of some instants; one is given twice, because Spark has none of a single one."""
+    return nw.min_horizontal(columns[0], *columns)
+
+
 def _by_stage(
     deals: nw.LazyFrame[Any], columns: Sequence[str], stage: str, count: Count, labels: Sequence[str]
 ) -> Iterator[nw.LazyFrame[Any]]:
@@ -239,7 +244,7 @@ def _by_stage(
         back = nw.col(_back(place)) if has_back else nw.lit(None, nw.Int64)
         entered = dict(zip(_three("entered_at"), _first_entries(count, place, len(labels)), strict=True))
         later = [_entered(each) for each in range(place + 1, 1 + (place + 1 if count == "strict" else len(labels)))]
-        went_on = nw.min_horizontal(*later)
+        went_on = _earliest(later)
         rows = deals if place == 0 else deals.filter(nw.col("reason").is_null())
         yield (
             rows.with_columns(**entered, went_on_at=went_on, back_at=back)
@@ -260,7 +265,7 @@ def _first_entries(count: Count, place: int, n_stages: int) -> list[nw.Expr]:
     if count != "implied":
         return own
     reached = [
-        nw.min_horizontal(*each)
+        _earliest(each)
         for each in zip(*(_three(_entered(each)) for each in range(place, n_stages + 1)), strict=True)
     ]
     is_lost = nw.col("ended") == "lost"

@@ -258,12 +258,13 @@ def result(
     measures = []
     for index in _indexes(scope, dated):
         period = None if index is None or scope.every is None else periods.period_of(index, scope.every)
+        is_partial = _is_partial(scope, period)
         for group in groups:
             counts = dated.get((index, *group), {})
             measure = Measure(
                 period=period,
                 group=dict(zip(scope.by, group, strict=True)),
-                partial=_is_partial(scope, period),
+                partial=is_partial,
                 key=(index, *group),
                 excluded=_excluded([counts], counted),
                 **finish(counts),

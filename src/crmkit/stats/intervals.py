@@ -6,6 +6,7 @@ from statistics import NormalDist
 from crmkit.errors import InvalidInput
 
 Interval = tuple[float, float]
+_NORMAL = NormalDist()
 
 
 def quantile_of_normal(confidence: float) -> float:
@@ -18,7 +19,7 @@ def quantile_of_normal(confidence: float) -> float:
         raise InvalidInput(
             f"ci={confidence!r} is not a confidence; give a number between 0 and 1, such as 0.95, or None"
         )
-    return NormalDist().inv_cdf((1 + confidence) / 2)
+    return _NORMAL.inv_cdf((1 + confidence) / 2)
 
 
 def proportion(successes: int, trials: int, confidence: float) -> Interval | None:
