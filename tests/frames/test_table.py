@@ -124,7 +124,8 @@ def test_two_columns_of_one_name_are_an_error_that_names_it() -> None:
 @pytest.mark.parametrize("nonsense", [None, 7, "deals.csv", b"deals", {"id": ["d1"]}, Deal, simplest(Deal)])
 def test_what_is_no_data_is_refused(nonsense: Any) -> None:
     with pytest.raises(
-        InvalidInput, match=r"is no Deal data; give records of Deal, or a Polars, pandas, Arrow or DuckDB table"
+        InvalidInput,
+        match=r"is no Deal data; give records of Deal, or a Polars, pandas, Arrow, DuckDB, Ibis or PySpark table",
     ):
         opened(nonsense, "id")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmkit.errors import InvalidInput
-from crmkit.frames.tally import Sums, Tally, answers, merged, question
+from crmkit.frames.tally import Question, Sums, Tally, answers, merged, question, records_behind
 
 SCHEMA = {"owner": pl.String, "team": pl.Int64, "outcome": pl.String, "bucket": pl.Int64, "amount": pl.Int64}
 Row = tuple[str | None, int | None, str | None, int | None, int]
@@ -84,3 +84,56 @@ def test_sums_are_exact_where_floats_are_not() -> None:
     counts = whole([("anna", 1, "won", None, 2**53), ("anna", 1, "won", None, 1)])["anna", 1]
 
     assert counts["won"][None] == Sums(2, 2**53 + 1, 2**106 + 1)
+
+
+LAST = 5
+spans = st.lists(
+    st.tuples(
+        st.sampled_from(["anna", "bo"]), st.integers(0, LAST), st.none() | st.integers(0, LAST), st.integers(-9, 9)
+    ),
+    max_size=12,
+)
+Span = tuple[str, int, int | None, int]
+
+
+def lasting(spans_: list[Span]) -> Question:
+    schema = {"owner": pl.String, "since": pl.Int64, "until": pl.Int64, "amount": pl.Int64}
+    frame = (
+        pl.DataFrame(spans_, schema=schema, orient="row")
+        .with_row_index("id")
+        .filter(pl.col("until").is_null() | (pl.col("since") < pl.col("until")))
+    )
+    return question(
+        nw.from_native(frame.lazy()),
+        ["since", "owner"],
+        outcome=nw.lit("there"),
+        amount=nw.col("amount"),
+        record=nw.col("id").cast(nw.String),
+        until=nw.col("until"),
+        last=LAST,
+    )
+
+
+@given(spans)
+def test_what_lasts_counts_in_every_period_from_its_first_to_that_before_its_end(spans_: list[Span]) -> None:
+    asked = lasting(spans_)
+    (found,) = answers([asked])
+
+    for period in range(LAST + 1):
+        for owner in ("anna", "bo"):
+            there = [
+                (number, amount)
+                for number, (whose, since, until, amount) in enumerate(spans_)
+                if whose == owner and since <= period and (until is None or until > period)
+            ]
+            sums = found.get((period, owner), {}).get("there", {}).get(None, Sums())
+            assert sums == Sums(len(there), sum(amount for _, amount in there))
+            assert records_behind(asked, (period, owner), ["there"]) == sorted(str(number) for number, _ in there)
+    assert {period for period, _ in found} <= set(range(LAST + 1))
+
+
+@given(spans, spans)
+def test_what_lasts_in_two_parts_adds_up(a: list[Span], b: list[Span]) -> None:
+    first, second, both = answers([lasting(a), lasting(b), lasting(a + b)])
+
+    assert merged(first, second) == both

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from crmkit.metrics import Definition, MetricResult, catalogue, registered
@@ -75,13 +76,18 @@ _PROMISED = [
     ServiceTarget("low", first_response_minutes=30, resolution_minutes=24 * 60),
     ServiceTarget("urgent", first_response_minutes=15, resolution_minutes=60),
 ]
+_CHANCES = {"stage_probabilities": {"Trial": 0.25, "Offer": 0.5}}
+_STAGES = {"stages": ["Trial", "Offer"]}
 _ARGUMENTS: dict[str, dict[str, Any]] = {
     "customer_lifetime_value-simple": {"every": "month"},
     "customer_lifetime_value-contractual": {"horizon_months": 12},
-    "forecast-weighted": {"stage_probabilities": {"Trial": 0.25, "Offer": 0.5}},
-    "forecast-with_won": {"stage_probabilities": {"Trial": 0.25, "Offer": 0.5}},
+    "bottlenecks": _STAGES,
+    "forecast-weighted": _CHANCES,
+    "forecast-with_won": _CHANCES,
+    "forecast_backtest-weighted": _CHANCES,
     "retention_cost": {"start": date(2025, 1, 1)},
     "service_level_attainment": {"policy": ServiceLevel(name="All", targets=_PROMISED)},
+    "stage_conversion": _STAGES,
     "target_attainment": {"start": date(2025, 1, 1), "end": date(2025, 4, 1)},
     "touch_effectiveness-stratified": {"strata": "plan"},
     "touch_effectiveness-weighted": {"strata": "plan"},
@@ -112,6 +118,7 @@ _BY_OF = {
     "new_leads-people": "customer_id",
     "nps": "customer_id",
     "retention_cost": "category",
+    "source_comparison": "owner_id",
 }
 """Columns to group by: such that all that counts as one is in one group, and that all tables have which are grouped."""
 
@@ -171,6 +178,9 @@ class Case:
 _OURS = [each for each in catalogue() if registered()[each.name].__module__.startswith("crmkit.")]
 CASES = {case.name: case for each in _OURS for case in (Case(each, method) for method in each.methods)}
 DEFAULTS = {each.name: Case(each, next(iter(each.methods))) for each in _OURS}
+
+MANY = CASES if settings().max_examples > 100 else DEFAULTS
+"""Every method in long runs, and the default one in those of every day: for what costs much."""
 
 
 def kpis(

@@ -1,7 +1,7 @@
 """What the laws about rules are tried on: records with odd values, and rules that come close to them."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, get_args
 
 from hypothesis import strategies as st
@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from crmkit.model import Customer, CustomField, Record
 from crmkit.model.custom_field import CustomKind, with_custom
 from crmkit.model.shape import Shape
-from crmkit.rules import AllOf, AnyOf, Comparison, Not, Operator, Rule, columns
+from crmkit.rules import AllOf, AnyOf, Comparison, Days, Not, Operator, Relative, Rule, columns
 from crmkit.rules.check import OPERATORS
 from crmkit.rules.columns import Column
+from crmkit.rules.relative import Unit
 from crmkit.testing import strategies
 from crmkit.testing.strategies import records, scalars, texts
 from tests.model.vertical import Visit
@@ -64,6 +65,9 @@ NEARLY_WRITTEN = (
     "true",
 )
 """Texts that are nearly those that `with_custom` writes, and some that are."""
+
+DAY_ZONES = ("UTC", "Asia/Bangkok", "America/New_York", "America/Sao_Paulo", "Pacific/Apia")
+_FIRST, _LAST = date(2, 1, 3), date(9996, 12, 30)
 
 _PIECES = ("%", "_", "\\", "\\%", "\\_", "\\\\", "*", "?", "[", "]", "[a]", "^", "%%", "a", "ł", "👩")
 _TEXT_OPERATORS = ("contains", "starts_with", "ends_with", "like")
@@ -124,8 +128,32 @@ def _operands(column: Column, operator: Operator, held: Sequence[Record]) -> st.
         return texts() | _one_of([text for value in found for text in value])
     if operator in _TEXT_OPERATORS:
         return st.lists(_one_of(_PIECES) | _one_of(found).flatmap(_piece), min_size=1, max_size=3).map("".join)
+    if operator == "anniversary":
+        return days(found, longest=366)
     values = _one_of(found) | strategies._values(column.shape).filter(lambda value: value is not None)
-    return st.lists(values, max_size=3) if operator == "in" else values
+    if operator == "in":
+        return st.lists(values, max_size=3)
+    return values | days(found) if column.shape.kind in ("instant", "day") else values
+
+
+def days(near: Sequence[Any] = (), longest: int = 40) -> st.SearchStrategy[Days]:
+    """Some days, often around a day or an instant, in a zone."""
+    near = [max(_FIRST, min(_LAST, each.date() if isinstance(each, datetime) else each)) for each in near]
+    starts = _one_of(near).map(lambda day: day - timedelta(days=1)) | _one_of(near) | st.dates(_FIRST, _LAST)
+    return st.builds(
+        lambda start, n, tz: Days(start, start + timedelta(days=n), tz),
+        starts,
+        st.integers(1, 3) | st.integers(1, longest),
+        st.sampled_from(DAY_ZONES),
+    )
+
+
+def relative_times() -> st.SearchStrategy[Relative]:
+    """Periods near the present one."""
+    units = st.sampled_from(get_args(Unit))
+    return st.builds(
+        lambda unit, first, n: Relative(unit, first, first + n), units, st.integers(-90, 50), st.integers(0, 3)
+    )
 
 
 def _one_of(values: Sequence[Any]) -> st.SearchStrategy[Any]:

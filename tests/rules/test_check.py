@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from crmkit.model import Customer, CustomField, Deal, Money, Record
 from crmkit.model.shape import Kind
-from crmkit.rules import EVERYTHING, Comparison, Rule, field, predicate
+from crmkit.rules import EVERYTHING, Comparison, Days, Rule, field, predicate
 from crmkit.rules.check import OPERATORS
 from tests.model.vertical import Member, Visit
 from tests.rules.drawn import AT, OF_VISITS, odd_records, rules_about
@@ -74,6 +74,7 @@ def test_a_field_takes_values_of_its_kind(path: str, kind: Kind) -> None:
         ("custom.a_choice", "is in empty contains starts_with ends_with like"),
         ("guests", "is in empty below at_most above at_least"),
         ("paid", "is in empty below at_most above at_least"),
+        ("custom.a_day", "is in empty below at_most above at_least anniversary"),
         ("is_trial", "is in empty"),
         ("tags", "has empty"),
         ("classes", "has empty"),
@@ -83,8 +84,8 @@ def test_a_field_takes_values_of_its_kind(path: str, kind: Kind) -> None:
     ],
 )
 def test_a_field_is_asked_what_fits_its_kind(path: str, accepted: str) -> None:
-    operands: dict[Any, Any] = {"empty": None, "in": []}
-    for operator in OPERATORS["text"] + OPERATORS["texts"]:
+    operands: dict[Any, Any] = {"empty": None, "in": [], "anniversary": Days(DAY, date(2025, 2, 1))}
+    for operator in (*OPERATORS["text"], *OPERATORS["texts"], "anniversary"):
         rule = Comparison(path, operator, operands.get(operator, "x"))
         refused = any("cannot be asked" in problem for problem in rule.check(Visit, OF_VISITS))
         assert refused is (operator not in accepted.split()), operator

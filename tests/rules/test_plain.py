@@ -13,11 +13,23 @@ from hypothesis import strategies as st
 
 from crmkit.errors import CrmError, InvalidInput
 from crmkit.model import Money
-from crmkit.rules import EVERYTHING, AllOf, Rule, field, from_json, rule_from_plain, rule_to_plain, to_json
+from crmkit.rules import (
+    EVERYTHING,
+    AllOf,
+    Rule,
+    days_ago,
+    field,
+    from_json,
+    last_month,
+    rule_from_plain,
+    rule_to_plain,
+    to_json,
+)
 from crmkit.rules.plain import LONGEST_JSON
 from crmkit.rules.tree import MOST_LEVELS
 from tests.model.vertical import Visit
 from tests.rules.drawn import OF_VISITS, rules_about
+from tests.rules.world import moments, rules_about_customers
 
 RULE = (field("country") == "TH") & ~field("tags").has("staff")
 PLAIN: dict[str, Any] = {
@@ -34,7 +46,30 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
 )
 WORDS = st.sampled_from(
-    ["all", "any", "not", "field", "operator", "value", "instant", "day", "decimal", "money", "amount", "currency"]
+    [
+        "all",
+        "any",
+        "not",
+        "field",
+        "operator",
+        "value",
+        "where",
+        "until",
+        "instant",
+        "day",
+        "decimal",
+        "money",
+        "amount",
+        "currency",
+        "relative",
+        "every",
+        "first",
+        "last",
+        "days",
+        "start",
+        "end",
+        "tz",
+    ]
 )
 NEARLY: st.SearchStrategy[Any] = st.recursive(
     ANYTHING | st.sampled_from(["is", "in", "empty", "tags", "2025-01-31", "1e5", "9" * 50, "PLN"]),
@@ -47,6 +82,50 @@ def test_a_rule_comes_back_equal_from_plain_data_and_json(rule: Rule) -> None:
     assert rule_from_plain(rule_to_plain(rule)) == rule
     assert from_json(to_json(rule)) == rule
     assert rule_from_plain(json.loads(json.dumps(rule_to_plain(rule)))) == rule
+
+
+@given(rule=rules_about_customers(), moment=moments())
+def test_a_rule_about_related_records_and_relative_time_comes_back_equal(rule: Rule, moment: tuple[Any, str]) -> None:
+    for asked in (rule, rule.at(*moment)):
+        assert from_json(to_json(asked)) == asked
+        assert rule_from_plain(rule_to_plain(asked)) == asked
+
+
+@given(data=st.data(), rule=rules_about_customers(), moment=moments())
+def test_of_a_rule_about_related_records_that_somebody_changed_a_rule_is_made_or_a_crm_error(
+    data: st.DataObject, rule: Rule, moment: tuple[Any, str]
+) -> None:
+    plain = rule_to_plain(rule.at(*moment) if data.draw(st.booleans()) else rule)
+    _spoil(plain, data)
+
+    _made_or_refused(lambda: rule_from_plain(plain))
+
+
+def test_relative_time_and_related_records_are_readable() -> None:
+    rule = field("interactions").any(channel="visit", within=last_month())
+
+    assert rule_to_plain(rule)["rule"] == {
+        "field": "interactions.any",
+        "operator": "is",
+        "value": True,
+        "where": {
+            "all": [
+                {"field": "channel", "operator": "is", "value": "visit"},
+                {
+                    "field": "happened_at",
+                    "operator": "is",
+                    "value": {"relative": {"every": "month", "first": -1, "last": -1}},
+                },
+            ]
+        },
+    }
+    said = (field("orders.last_at") < days_ago(3)).at(date(2025, 1, 31), "Asia/Bangkok")
+    assert rule_to_plain(said)["rule"] == {
+        "field": "orders.last_at",
+        "operator": "below",
+        "value": {"days": {"start": "2025-01-28", "end": "2025-01-29", "tz": "Asia/Bangkok"}},
+        "until": {"instant": "2025-01-31T16:59:59.999999+00:00"},
+    }
 
 
 def test_the_form_is_what_it_was() -> None:
@@ -152,6 +231,43 @@ def _spoil(plain: Any, data: st.DataObject) -> None:
             {**PLAIN, "rule": {"field": "a", "operator": "is", "value": {"money": {"amount": 1.5, "currency": "PLN"}}}},
             "money",
         ),
+        *(
+            (
+                {**PLAIN, "rule": {"field": "a", "operator": "is", "value": value}},
+                f"this {next(iter(value))} cannot be read",
+            )
+            for value in (
+                {"relative": {"every": "day", "first": 10**30, "last": 10**30}},
+                {"relative": {"every": "day", "first": 0}},
+                {"relative": {"every": ["day"], "first": 0, "last": 0}},
+                {"relative": {"every": "day", "first": "0", "last": "0"}},
+                {"relative": 7},
+                {"days": {"start": "2025-01-01", "end": "2025-01-01", "tz": "UTC"}},
+                {"days": {"start": "2025-01-01", "end": "9999-12-31", "tz": "UTC"}},
+                {"days": {"start": 1, "end": 2, "tz": "UTC"}},
+                {"days": {"start": "2025-01-01", "end": "2025-01-02", "tz": "../../etc/passwd"}},
+                {"days": {"start": "2025-01-01", "end": "2025-01-02", "tz": ["UTC"]}},
+            )
+        ),
+        (
+            {**PLAIN, "rule": {"field": "a", "operator": "anniversary", "value": {"day": "2025-01-01"}}},
+            "'anniversary' takes days, such as next_days(14)",
+        ),
+        (
+            {**PLAIN, "rule": {"field": "a", "operator": "empty", "where": PLAIN["rule"]}},
+            "rule: a is no question about related records such as 'orders.count'",
+        ),
+        ({**PLAIN, "rule": {"field": "a.count", "operator": "empty", "where": {}}}, "rule.where: this is no rule"),
+        ({**PLAIN, "rule": {"field": "a.count", "operator": "empty", "where": None}}, "rule.where: this is no rule"),
+        ({**PLAIN, "rule": {"field": "a.count", "operator": "empty", "until": "soon"}}, "rule: until: 'soon' is not"),
+        (
+            {**PLAIN, "rule": {"field": "a", "operator": "empty", "until": {"instant": "2025-01-31T00:00:00Z"}}},
+            "rule: a is no question about related records, so nothing says until when they count",
+        ),
+        (
+            {**PLAIN, "rule": {"field": "a.b", "operator": "empty", "where": {"field": "c.d", "operator": "empty"}}},
+            "rule: a rule about the records behind a.b can ask for their own fields only",
+        ),
     ],
 )
 def test_what_is_no_rule_is_refused_by_its_place(data: Any, said: str) -> None:
@@ -170,12 +286,13 @@ def test_what_is_no_rule_is_refused_by_its_place(data: Any, said: str) -> None:
         '{"a":' * 300_000,
         "9" * 10_000,
         '{"version": 1, "rule": ' + '{"not": ' * 900 + "1" + "}" * 901,
+        '{"version": 1, "rule": ' + '{"field": "a.b", "operator": "empty", "where": ' * 300 + "1" + "}" * 301,
         "\ud800",
         7,
         b"{}",
         None,
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_text_that_is_no_rule_is_refused(text: Any) -> None:
     with pytest.raises(InvalidInput):
@@ -187,6 +304,8 @@ def test_a_personal_value_does_not_stand_in_the_error() -> None:
         {"day": "Kowalska"},
         {"money": {"amount": "Kowalska", "currency": "PLN"}},
         {"Kowalska": 1},
+        {"relative": {"every": "Kowalska", "first": 0, "last": 0}},
+        {"days": {"start": "2025-01-01", "end": "2025-01-02", "tz": "Kowalska"}},
         ["Kowalska" * 1000],
     ):
         with pytest.raises(InvalidInput) as refused:
@@ -233,6 +352,9 @@ def test_data_that_refers_to_itself_comes_to_an_end() -> None:
     endless: dict[str, Any] = {}
     endless["not"] = endless
 
-    for data in (rule, endless):
+    around: dict[str, Any] = {"field": "a.count", "operator": "empty"}
+    around["where"] = around
+
+    for data in (rule, endless, around):
         with pytest.raises(InvalidInput, match="the rule is too large"):
             rule_from_plain({"version": 1, "rule": data})

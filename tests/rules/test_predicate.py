@@ -3,9 +3,10 @@
 import operator
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from crmkit.model import RECORDS, Customer, CustomField, Deal, Money, Record
 from crmkit.model.custom_field import custom_value, with_custom
 from crmkit.model.money import currency_column
 from crmkit.model.shape import Shape
-from crmkit.rules import EVERYTHING, AllOf, AnyOf, Comparison, Not, Rule, columns, field, predicate
+from crmkit.rules import EVERYTHING, AllOf, AnyOf, Comparison, Days, Not, Rule, columns, field, predicate
 from crmkit.testing.strategies import records, simplest
 from tests.examples import few
 from tests.model.vertical import Locker, Member, Visit
@@ -227,6 +228,8 @@ def word_by_word(rule: Rule, visit: Visit) -> bool:
             return read(visit, path) in (None, (), frozenset(), {})
         case Comparison(path=path, operator=asked, operand=operand):
             value = read(visit, path)
+            if isinstance(operand, Days):
+                return value is not None and in_days(asked, value, operand)
             return value is not None and ASKED[asked](value, operand)
     raise AssertionError(rule)
 
@@ -253,6 +256,29 @@ def read_custom(visit: Visit, declared: CustomField) -> Any:
         return None
     in_digits = declared.kind == "decimal" and set(str(held)) <= set("-.0123456789")
     return value if not isinstance(held, str) or in_digits or written == held else None
+
+
+def in_days(asked: str, value: Any, days: Days) -> bool:
+    day = value.astimezone(ZoneInfo(days.tz)).date() if isinstance(value, datetime) else value
+    if asked == "anniversary":
+        n = (days.end - days.start).days
+        return any(is_anniversary(day, days.start + timedelta(days=each)) for each in range(n))
+    is_before, is_after = day < days.start, day >= days.end
+    return {
+        "is": not is_before and not is_after,
+        "below": is_before,
+        "at_most": not is_after,
+        "above": is_after,
+        "at_least": not is_before,
+    }[asked]
+
+
+def is_anniversary(of: date, day: date) -> bool:
+    try:
+        same = of.replace(year=day.year)
+    except ValueError:
+        same = date(day.year, 2, 28)
+    return day == same and day.year > of.year
 
 
 def ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:

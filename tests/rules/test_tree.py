@@ -19,6 +19,7 @@ from crmkit.rules.tree import MOST_COMPARISONS, MOST_LEVELS
 from crmkit.testing.strategies import instants, texts
 from tests.model.vertical import Visit
 from tests.rules.drawn import OF_VISITS, rules_about
+from tests.rules.world import moments, rules_about_customers
 
 ONE, OTHER = field("a") == 1, field("b") == 2
 
@@ -166,6 +167,38 @@ def test_the_size_of_a_rule_is_bounded() -> None:
     with pytest.raises(InvalidInput, match="the rule is too large"):
         _ = ~deepest
     assert len(list((~most).comparisons())) == MOST_COMPARISONS
+
+
+def test_a_rule_about_related_records_counts_in_its_size() -> None:
+    inner = AllOf((ONE,) * (MOST_COMPARISONS - 1))
+    largest = Comparison("orders.count", "is", 1, inner)
+    deepest: Rule = ONE
+    for _ in range(MOST_LEVELS - 2):
+        deepest = AllOf((deepest,))
+
+    with pytest.raises(InvalidInput, match="the rule is too large"):
+        _ = largest & ONE
+    with pytest.raises(InvalidInput, match="the rule is too large"):
+        Comparison("orders.count", "is", 1, inner & ONE)
+    with pytest.raises(InvalidInput, match="the rule is too large"):
+        _ = ~Comparison("orders.count", "is", 1, deepest)
+    assert list((~largest).comparisons()) == [largest]
+
+
+@given(rule=rules_about_customers(), moment=moments())
+def test_what_was_said_for_a_moment_is_as_large_and_has_no_relative_time(rule: Rule, moment: tuple[Any, str]) -> None:
+    said = rule.at(*moment)
+
+    assert len(list(said.comparisons())) == len(list(rule.comparisons()))
+    assert said.at(datetime(2001, 1, 1, tzinfo=UTC)) == said
+    assert hash(pickle.loads(pickle.dumps(said))) == hash(said)
+    assert "Relative" not in repr(said)
+
+
+def test_a_rule_without_time_is_the_same_at_every_moment() -> None:
+    rule = AllOf((ONE, AnyOf((OTHER, ~ONE))))
+
+    assert rule.at(datetime(2001, 1, 1, tzinfo=UTC)) == rule
 
 
 def test_the_values_of_in_are_bounded() -> None:

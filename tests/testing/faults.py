@@ -13,7 +13,7 @@ from crmkit.io.stores.layers import Memory
 from crmkit.io.stores.port import UNSTAMPED, Change, Changes, Page, SortBy, Stamp, Stored, Version
 from crmkit.io.stores.queries import Order
 from crmkit.model import Record
-from crmkit.rules import EVERYTHING, Rule
+from crmkit.rules import EVERYTHING, Rule, predicate, related_classes
 
 R = TypeVar("R", bound=Record)
 FAULTS: dict[type[MemoryStore], str] = {}
@@ -308,6 +308,16 @@ class FrameWithoutEmptyLists(MemoryStore):
     ) -> pl.DataFrame:
         lists = pl.selectors.list()
         return super().frame(cls, where, columns=columns).with_columns(pl.when(lists.list.len() > 0).then(lists))
+
+
+@found_by("test_rules_ask_of_related_records")
+class DeletedRecordsThatAreRelated(MemoryStore):
+    def _holds(self, cls: type[Record], where: Rule) -> Callable[[Record], bool]:
+        related = {
+            each: [stored.record for stored in self._memory.items(self._rows(each)).values()]
+            for each in related_classes(where, cls, self.classes)
+        }
+        return predicate(where, cls, self._declared(), related=related)
 
 
 @found_by("test_nothing_of_another_tenant_is_read")

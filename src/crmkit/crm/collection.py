@@ -91,18 +91,19 @@ class Collection(Generic[R]):
     def find(self, where: Rule = EVERYTHING, *, sort: Sort = (), limit: int = 100, after: str | None = None) -> Page[R]:
         """Return the first records for which a rule holds, as a page whose `next` is the `after` of the one that follows.
 
-        They come in the order of `sort`, empty values last, and then of their ids. Raises `InvalidInput` for a rule or a
-        field that does not fit the class, and for a cursor of another query.
+        They come in the order of `sort`, empty values last, and then of their ids. Relative time in the rule, such as `days_ago(90)`,
+        counts from the CRM's clock in its zone. Raises `InvalidInput` for a rule or a field that does not fit the class, and for a
+        cursor of another query.
         """
-        return self._store.find(self.cls, where, sort=_sort_keys(sort), limit=limit, after=after)
+        return self._store.find(self.cls, self._now(where), sort=_sort_keys(sort), limit=limit, after=after)
 
     def every(self, where: Rule = EVERYTHING) -> Iterator[R]:
         """Go through all records for which a rule holds, by id."""
-        return self._store.every(self.cls, where)
+        return self._store.every(self.cls, self._now(where))
 
     def count(self, where: Rule = EVERYTHING) -> int:
         """Return for how many records a rule holds."""
-        return self._store.count(self.cls, where)
+        return self._store.count(self.cls, self._now(where))
 
     def delete(self, record_id: str, version: int | None = None) -> None:
         """Hide a record; `restore` brings it back, `purge` removes it. Its unique values are free for others.
@@ -137,6 +138,10 @@ class Collection(Generic[R]):
     def __len__(self) -> int:
         """Return how many records there are."""
         return self.count()
+
+    def _now(self, where: Rule) -> Rule:
+        """A rule as it is asked at the present of the CRM, in its time zone."""
+        return where.at(self._crm.now(), self._crm.tz)
 
     def _check(self, record: R) -> None:
         if not isinstance(record, self.cls):

@@ -1,6 +1,6 @@
 """What happened with a customer, whatever kind of record tells it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice
@@ -13,12 +13,10 @@ from crmkit.crm.linking import link_fields, links_to
 from crmkit.io.stores.cursor import decode_cursor, encode_cursor
 from crmkit.io.stores.port import SortBy, Store
 from crmkit.io.stores.queries import check_limit
-from crmkit.model import Customer, Message, Record, SurveyResponse, fields
+from crmkit.model import Customer, Record
 from crmkit.model.shape import Shape
 from crmkit.rules import Rule, field
-
-_INSTANTS: Mapping[type[Record], str] = {Message: "sent_at", SurveyResponse: "responded_at"}
-"""When records happen that have several instants; another happens `at` its instant or, without one, when it is created."""
+from crmkit.rules.related import happened_at
 
 _SORT = (SortBy("at", is_descending=True), SortBy("source"))
 _SHAPES = (Shape("instant"), Shape("text"))
@@ -70,7 +68,7 @@ class _Source:
     mine: Rule
 
     def events(self, store: Store, reached: _Place | None, limit: int) -> Iterator[tuple[_Place, Record]]:
-        instant = _instant(self.cls)
+        instant = happened_at(self.cls)
         where = self.mine & ~field(instant).is_empty()
         if reached is not None:
             where &= self._after(reached)
@@ -78,7 +76,7 @@ class _Source:
         return ((_Place(getattr(each, instant), self.cls.__name__, each.id), each) for each in page)
 
     def _after(self, reached: _Place) -> Rule:
-        instant = field(_instant(self.cls))
+        instant = field(happened_at(self.cls))
         if self.cls.__name__ < reached.source:
             return instant < reached.at
         if self.cls.__name__ > reached.source:
@@ -106,13 +104,6 @@ def _sources(classes: Sequence[type[Record]], customer_id: str) -> Iterator[_Sou
         rest = [info for info in linked if info.name in inherited]
         if own:
             yield _Source(cls, links_to([customer_id], own) & ~links_to([customer_id], rest))
-
-
-def _instant(cls: type[Record]) -> str:
-    """The field that says when a record of a class happened."""
-    if any(info.name == "at" and info.shape.kind == "instant" for info in fields(cls)):
-        return "at"
-    return next((name for known, name in _INSTANTS.items() if issubclass(cls, known)), "created_at")
 
 
 def _encode(place: _Place) -> str:

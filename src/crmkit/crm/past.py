@@ -13,7 +13,7 @@ from crmkit.io.stores.port import Capability, Page, SortBy, Store, Stored, Versi
 from crmkit.io.stores.queries import Order, check_columns, check_limit
 from crmkit.io.stores.timeline import known_at, true_at
 from crmkit.model import CustomField, Record, Transition
-from crmkit.rules import EVERYTHING, Rule, field, predicate
+from crmkit.rules import EVERYTHING, Rule, field, predicate, related_classes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -144,7 +144,8 @@ class Past:
         return tuple(each for each, time in times if time is None or time <= self._instant)
 
     def _holds(self, cls: type[Record], where: Rule) -> Callable[[Any], bool]:
-        return predicate(where, cls, () if where == EVERYTHING else self._declared())
+        related = {each: self.every(each) for each in related_classes(where, cls, self.classes)}
+        return predicate(where, cls, () if where == EVERYTHING else self._declared(), related=related)
 
     def _declared(self) -> list[CustomField]:
         """The fields that were declared at run time then."""

@@ -48,10 +48,8 @@ def related_columns(
         relation = asked.relation
         rules = () if asked.comparison.where is None else asked.comparison.where.comparisons()
         read = (name for each in rules for name in _columns(asked.known[each.path], relation.cls))
-        own = (TOTAL, currency_column(TOTAL)) if asked.part == "total" else ()
-        category = () if asked.part in relation.questions else ("category",)
-        names = (relation.link, relation.happened_at, *own, *category, *read)
-        found.setdefault(relation.cls, {}).update(dict.fromkeys(names))
+        known = () if asked.comparison.until is None else (relation.happened_at,)
+        found.setdefault(relation.cls, {}).update(dict.fromkeys((relation.link, *_read(asked), *known, *read)))
     return {linking: list(names) for linking, names in found.items()}
 
 
@@ -95,10 +93,20 @@ def _columns(column: Column, cls: type[Record]) -> tuple[str, ...]:
     return (column.path, currency_column(column.path)) if column.shape.kind == "money" else (column.path,)
 
 
+def _read(asked: Question) -> tuple[str, ...]:
+    """The columns that have what is asked of related records, what is summed or compared first."""
+    if asked.part == "total":
+        return (TOTAL, currency_column(TOTAL))
+    if asked.part in {"first_at", "last_at"}:
+        return (asked.relation.happened_at,)
+    return (asked.relation.link,) if asked.part in asked.relation.questions else ("category",)
+
+
 def _answer(asked: Question, rows: Rows, name: str) -> Rows:
     """What the related records of each record answer, beside the record's id as `related_key`."""
     link = nw.col(asked.relation.link)
-    value = nw.col(TOTAL).cast(exact(rows)) if asked.part == "total" else nw.col(asked.relation.happened_at)
+    value = nw.col(_read(asked)[0])
+    value = value.cast(exact(rows)) if asked.part == "total" else value
     parts: Mapping[str, nw.Expr] = {
         "first_at": nw.col(name).min(),
         "last_at": nw.col(name).max(),
@@ -163,7 +171,7 @@ def _test(kind: Kind, held: nw.Expr, test: Test, currency: str) -> nw.Expr:
         return _TESTS[asked](held, operand)
     if asked == "in":
         same = (_test(kind, held, ("is", each), currency) for each in operand)
-        return reduce(lambda one, other: one | other, same, nw.lit(value=False))
+        return reduce(lambda one, other: one | other, same, held.is_in([]))
     is_comparable: nw.Expr = nw.col(currency) == operand.currency
     return is_comparable & _TESTS[asked](held, operand.amount)
 

@@ -1,6 +1,6 @@
 """Exchange rates: amounts of several currencies brought to one, where a rate says how, and marked where none does."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Literal, get_args
 
@@ -9,8 +9,9 @@ import narwhals as nw
 import polars as pl
 
 from crmkit.errors import InvalidInput, choices
-from crmkit.frames.door import day_of, engine_of
+from crmkit.frames.door import day_of
 from crmkit.frames.schema import schema
+from crmkit.frames.small import small_table
 from crmkit.model.deal import Deal
 from crmkit.model.money import currency_column
 from crmkit.model.records import Record
@@ -129,7 +130,7 @@ class Conversion:
         rows = rows.with_columns(nw.lit(value=False).alias(HAS_NO_RATE))
         for amount in amounts:
             currency, rate = currency_column(amount), f"rate of {amount}"
-            theirs = brought(by_day.rename({"currency": currency, "rate": rate}), rows)
+            theirs = small_table(by_day.rename({"currency": currency, "rate": rate}), rows)
             rows = rows.join(theirs, on=[currency, "rate_day"], how="left")
             is_known = nw.col(currency).is_null() | (nw.col(currency) == self.rates.into)
             has_none = ~is_known & nw.col(rate).is_null() & ~nw.col(amount).is_null()
@@ -199,52 +200,3 @@ def _as_text(rows: nw.LazyFrame[Any], column: str) -> nw.Expr:
     if held == nw.Date or (isinstance(held, nw.Datetime) and held.time_zone is None):
         return nw.col(column).cast(nw.Date).cast(nw.String)
     raise InvalidInput(f"column {column!r} is {held}; give days")
-
-
-def brought(frame: pl.DataFrame, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Return a small frame as a table of the engine that rows are in, so that both can be joined."""
-    return _BRINGING[engine_of(rows)](frame, rows.to_native())
-
-
-def _to_duckdb(frame: pl.DataFrame, relation: Any) -> nw.LazyFrame[Any]:
-    # A table of values, because only through a relation is its connection within reach.
-    types = [_DUCKDB_TYPES[type(each)] for each in frame.dtypes]
-    columns = ", ".join(
-        f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in zip(frame.columns, types, strict=True)
-    )
-    names = ", ".join(f'"{name}"' for name in frame.columns)
-    values = ", ".join("({})".format(", ".join(map(_literal, row))) for row in frame.iter_rows())
-    if not values:
-        values = "({})".format(", ".join(["NULL"] * frame.width))
-    brought_: nw.LazyFrame[Any] = nw.from_native(
-        relation.query("rows", f"SELECT {columns} FROM (VALUES {values}) AS brought({names})")
-    )
-    return brought_
-
-
-def _literal(value: Any) -> str:
-    return "'{}'".format(value.replace("'", "''")) if isinstance(value, str) else repr(value)
-
-
-def _to_ibis(frame: pl.DataFrame, table: Any) -> nw.LazyFrame[Any]:
-    import ibis  # noqa: PLC0415 - the caller's table is one of it
-
-    brought_: nw.LazyFrame[Any] = nw.from_native(ibis.memtable(frame))
-    return brought_
-
-
-def _to_pyspark(frame: pl.DataFrame, table: Any) -> nw.LazyFrame[Any]:
-    session: Any = table.sparkSession
-    columns = ", ".join(f"`{name}` {_SPARK_TYPES[type(kind)]}" for name, kind in frame.schema.items())
-    brought_: nw.LazyFrame[Any] = nw.from_native(session.createDataFrame(frame.rows(), columns))
-    return brought_
-
-
-_DUCKDB_TYPES: Mapping[Any, str] = {pl.String: "VARCHAR", pl.Int64: "BIGINT", pl.Float64: "DOUBLE"}
-_SPARK_TYPES: Mapping[Any, str] = {pl.String: "STRING", pl.Int64: "BIGINT", pl.Float64: "DOUBLE"}
-_BRINGING: Mapping[str, Callable[[pl.DataFrame, Any], nw.LazyFrame[Any]]] = {
-    "polars": lambda frame, _: nw.from_native(frame.lazy()),
-    "duckdb": _to_duckdb,
-    "ibis": _to_ibis,
-    "pyspark": _to_pyspark,
-}

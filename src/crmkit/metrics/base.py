@@ -9,9 +9,11 @@ from typing import Any, Unpack
 
 import attrs
 import narwhals as nw
+import polars as pl
 
 from crmkit.errors import InvalidInput
 from crmkit.frames.door import MICROSECONDS_A_DAY, beside, moment, period_of
+from crmkit.frames.small import small_table
 from crmkit.frames.table import Table, group_columns
 from crmkit.frames.tally import Counts, Question, Tally, merged, question
 from crmkit.metrics.asking import Steps, kpi
@@ -40,7 +42,6 @@ EVERYBODY = (STAYED, LEFT, *JOINED, *PASSED)
 
 NOBODY = "no customer was active at the start"
 _BEGINNING = -(2**62)
-_NONE = 2**62
 
 CHURN_RATE = Definition(
     name="churn_rate",
@@ -504,34 +505,16 @@ def _during(paid: nw.LazyFrame[Any], through: Sequence[Span], worth: Sequence[st
         for name in worth
         for at, when in (("before", before), ("after", after))
     }
-    beside = paid.join(_table_of(through, paid), how="cross").filter(inside)
+    beside = paid.join(small_table(_table_of(through), paid), how="cross").filter(inside)
     return beside.with_columns(
         before=_flag(before), after=_flag(after), is_first=_flag(nw.col("first_at") >= start), **sums
     )
 
 
-_WIDTH = 20
-
-
-def _table_of(through: Sequence[Span], engine: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """The spans as a table in the engine of another one; text, because no engine takes a table from elsewhere."""
+def _table_of(through: Sequence[Span]) -> pl.DataFrame:
     names = {"scope_period": "period", "scope_bucket": "bucket", "scope_start": "start", "scope_end": "end"}
-    lines = [
-        "".join(
-            f"{_NONE if value is None else value:0{_WIDTH}}"
-            for value in (getattr(each, name) for name in names.values())
-        )
-        for each in through
-    ]
-    one = engine.select(nw.len().alias("scope_line")).select(nw.lit(",".join(lines)).alias("scope_line"))
-    table = one.with_columns(nw.col("scope_line").str.split(",")).explode("scope_line")
-    table = table.select(
-        nw.col("scope_line").str.slice(place * _WIDTH, _WIDTH).cast(nw.Int64).alias(name)
-        for place, name in enumerate(names)
-    )
-    return table.with_columns(
-        nw.when(nw.col(name) != _NONE).then(nw.col(name)) for name in ("scope_period", "scope_bucket")
-    )
+    columns = {column: [getattr(each, name) for each in through] for column, name in names.items()}
+    return pl.DataFrame(columns, schema=dict.fromkeys(names, pl.Int64))
 
 
 def _flag(condition: nw.Expr) -> nw.Expr:

@@ -265,8 +265,7 @@ def _first_entries(count: Count, place: int, n_stages: int) -> list[nw.Expr]:
     if count != "implied":
         return own
     reached = [
-        _earliest(each)
-        for each in zip(*(_three(_entered(each)) for each in range(place, n_stages + 1)), strict=True)
+        _earliest(each) for each in zip(*(_three(_entered(each)) for each in range(place, n_stages + 1)), strict=True)
     ]
     is_lost = nw.col("ended") == "lost"
     return [nw.when(is_lost).then(mine).otherwise(any_) for mine, any_ in zip(own, reached, strict=True)]

@@ -5,8 +5,10 @@ from typing import Any, ClassVar
 
 import attrs
 import narwhals as nw
+import polars as pl
 
 from crmkit.frames.door import day_of
+from crmkit.frames.small import small_table
 from crmkit.frames.table import Table, group_columns
 from crmkit.frames.tally import Question, question
 from crmkit.metrics.days import day_at
@@ -114,23 +116,18 @@ _AT = nw.col("scope_at")
 _IS_ENTERED = nw.col("scope_entered_at") <= _AT
 
 
-_WIDTH = 20
-
-
 def _beside(rows: nw.LazyFrame[Any], moments: Sequence[Moment]) -> nw.LazyFrame[Any]:
     """The rows beside each moment."""
-    has_period = moments[0].period is not None
     if len(moments) == 1:
         (only,) = moments
         marks = {"scope_at": nw.lit(only.at), "scope_moment": nw.lit(only.day)}
         return rows.with_columns(**marks, scope_period=nw.lit(only.period, nw.Int64))
-    # The moments as a table in the engine of the rows; text, because no engine takes a table from elsewhere.
-    lines = [f"{each.at:0{_WIDTH}}{each.day:0{_WIDTH}}{each.period or 0:0{_WIDTH}}" for each in moments]
-    one = rows.select(scope_line=nw.len()).select(scope_line=nw.lit(",".join(lines)))
-    table = one.with_columns(nw.col("scope_line").str.split(",")).explode("scope_line")
-    at, day, period = (nw.col("scope_line").str.slice(place * _WIDTH, _WIDTH).cast(nw.Int64) for place in range(3))
-    marked = table.select(scope_at=at, scope_moment=day, scope_period=period if has_period else nw.lit(None, nw.Int64))
-    return rows.join(marked, how="cross")
+    marks_of_all = pl.DataFrame(
+        [(each.at, each.day, each.period) for each in moments],
+        schema=dict.fromkeys(("scope_at", "scope_moment", "scope_period"), pl.Int64),
+        orient="row",
+    )
+    return rows.join(small_table(marks_of_all, rows), how="cross")
 
 
 def _existing(table: Table, moments: Sequence[Moment]) -> nw.LazyFrame[Any]:

@@ -1,4 +1,7 @@
-"""What a rule or a sort key may name of a record: its fields, the currencies of its money, declared fields and external ids."""
+"""What a rule or a sort key may name of a record: its fields, the currencies of its money, declared fields and external ids.
+
+A rule may also name what is asked of related records, such as "orders.count".
+"""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +17,7 @@ from crmkit.model.custom_field import CustomField, custom_value
 from crmkit.model.money import currency_column
 from crmkit.model.records import FieldInfo, Record, fields
 from crmkit.model.shape import DECIMAL_DIGITS, DECIMAL_PLACES, Kind, Shape, converter
+from crmkit.rules.related import HAPPENED_AT, Part, Relation, relations
 
 CUSTOM, EXTERNAL_ID = "custom.", "external_ids."
 """How the paths begin of a field that is declared at run time and of another system's id."""
@@ -38,7 +42,8 @@ class Column:
     """Something of a record that can be compared or sorted by.
 
     `get` reads its value from a record: as `shape` says, text in NFC and instants in UTC, and None where it is empty, which a
-    collection without items is too. `where` is how errors call it, and a `personal` value does not stand in them.
+    collection without items is too. `where` is how errors call it, and a `personal` value does not stand in them. What is asked of
+    related records has their `relation` and the `part` that is asked of them, and cannot be read from the record itself.
     """
 
     path: str
@@ -46,6 +51,8 @@ class Column:
     shape: Shape
     personal: bool
     get: Callable[[Any], Any]
+    relation: Relation | None = None
+    part: Part = ""
 
     def accept(self) -> Callable[[Any], Any]:
         """Return the function that checks a value for this column and brings it to the form of those that it holds."""
@@ -58,21 +65,50 @@ class Columns:
 
     cls: type[Record]
     named: Mapping[str, Column]
+    relations: Mapping[str, Relation] = attrs.field(factory=dict)
+    declared: tuple[CustomField, ...] = ()
 
     def __getitem__(self, path: str) -> Column:
         """Return the column at a path; raise `InvalidInput`, which names the nearest one, where there is none."""
         check_path(path)
         if path.startswith(EXTERNAL_ID):
             return _external_id(self.cls, normalize("NFC", path))
+        if is_related(path):
+            return self._related(path)
+        if path in self.relations and path not in self.named:
+            asked = ", ".join(repr(f"{path}.{part}") for part in self.relations[path].parts())
+            raise InvalidInput(f"{self.cls.__name__}.{path} are other records; ask them for one of {asked}")
         if path not in self.named:
             raise InvalidInput(f"{self.cls.__name__} has no field {path!r}; {choices(path, self.named)}")
         return self.named[path]
 
+    def of_related(self, relation: Relation) -> "Columns":
+        """Return what a rule about related records may name of them; `happened_at` is when they happened."""
+        inner = columns(relation.cls, self.declared)
+        return attrs.evolve(inner, named={HAPPENED_AT: inner.named[relation.happened_at], **inner.named})
 
-def columns(cls: type[Record], declared: Iterable[CustomField] = ()) -> Columns:
+    def _related(self, path: str) -> Column:
+        name, _, part = path.partition(".")
+        cls = self.cls.__name__
+        if name not in self.relations:
+            raise InvalidInput(f"{cls} has no related records {name!r}; {choices(name, self.relations)}")
+        relation = self.relations[name]
+        parts = relation.parts()
+        if part not in parts:
+            raise InvalidInput(f"{cls}.{name} has nothing called {part!r} to be asked; {choices(part, parts)}")
+
+        def get(_: Any) -> Any:
+            raise InvalidInput(
+                f"{cls}.{path} is asked of other records; give them as related={{{relation.cls.__name__}: ...}}"
+            )
+
+        return Column(path, f"{cls}.{path}", parts[part], personal=False, get=get, relation=relation, part=part)
+
+
+def columns(cls: type[Record], declared: Iterable[CustomField] = (), classes: Iterable[type[Record]] = ()) -> Columns:
     """Return what a rule or a sort key may name of records of a class, with the fields declared for it at run time.
 
-    Raises `InvalidInput` for a name that is declared twice.
+    Records of `classes` that link to it are its related records. Raises `InvalidInput` for a name that is declared twice.
 
     >>> deals = columns(Deal, [CustomField(subject="Deal", name="rank", kind="integer")])
     >>> deal = Deal(pipeline_id="gym", stage="Trial", amount=Money("490", "PLN"), custom={"rank": 2})
@@ -81,11 +117,21 @@ def columns(cls: type[Record], declared: Iterable[CustomField] = ()) -> Columns:
     """
     named = dict(_built_in(cls))  # type: ignore[arg-type]  # mypy takes the hash of a class for its instances'
     subjects = {extended.__name__ for extended in cls.__mro__}
-    for each in declared:
+    known = tuple(declared)
+    for each in known:
         column = _custom(each)
         if each.subject in subjects and named.setdefault(column.path, column) is not column:
             raise InvalidInput(f"{each.where} is declared twice for {cls.__name__}; keep one declaration")
-    return Columns(cls, named)
+    return Columns(cls, named, relations(cls, classes), known)
+
+
+def is_related(path: str) -> bool:
+    """Return whether a path names what is asked of related records.
+
+    >>> is_related("orders.count"), is_related("custom.size"), is_related("name")
+    (True, False, False)
+    """
+    return "." in path and not path.startswith((CUSTOM, EXTERNAL_ID))
 
 
 def check_path(path: str) -> None:

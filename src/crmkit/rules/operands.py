@@ -11,13 +11,26 @@ from unicodedata import normalize
 from crmkit.errors import InvalidInput, InvalidRecord, choices
 from crmkit.model.money import Money
 from crmkit.model.shape import Kind, Shape, converter
+from crmkit.rules.relative import Days, Relative
 
 Operator = Literal[
-    "is", "below", "at_most", "above", "at_least", "in", "contains", "starts_with", "ends_with", "like", "has", "empty"
+    "is",
+    "below",
+    "at_most",
+    "above",
+    "at_least",
+    "in",
+    "contains",
+    "starts_with",
+    "ends_with",
+    "like",
+    "has",
+    "anniversary",
+    "empty",
 ]
 """What a comparison asks. "has" asks for one of the texts of a field, "empty" asks without a value."""
 
-Operand = str | bool | int | float | Decimal | datetime | date | Money
+Operand = str | bool | int | float | Decimal | datetime | date | Money | Days | Relative
 """What a field may be compared with."""
 
 MOST_VALUES = 10_000
@@ -25,6 +38,7 @@ LONGEST_TEXT = 1_000
 """Bounds of one comparison, so that a saved rule from a stranger costs bounded time and memory."""
 
 _TAKING_TEXT = ("contains", "starts_with", "ends_with", "like", "has")
+_TAKING_DAYS = ("is", "below", "at_most", "above", "at_least", "anniversary")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 # In this order, because True is a whole number too and an instant is a day.
 _KINDS: tuple[tuple[type[Any], Kind], ...] = (
@@ -58,6 +72,10 @@ def in_one_form(path: str, operator: Operator, value: object) -> Any:
         return tuple(_accepted(path, each) for each in several(path, value))
     if operator in _TAKING_TEXT and not isinstance(value, str):
         raise _unusable(path, f"{type(value).__name__}; {operator!r} takes text")
+    if operator in _TAKING_DAYS and isinstance(value, Days | Relative):
+        return value
+    if operator == "anniversary":
+        raise _unusable(path, f"{type(value).__name__}; {operator!r} takes days, such as next_days(14)")
     return _accepted(path, value)
 
 
@@ -81,7 +99,10 @@ def _accepted(path: str, value: Any) -> Any:
         return _text(path, value)
     kind = next((kind for cls, kind in _KINDS if isinstance(value, cls)), None)
     if kind is None:
-        raise _unusable(path, f"{type(value).__name__}; give text, a number, True, False, an instant, a day or Money")
+        hint = "; call it first" if callable(value) else ""
+        raise _unusable(
+            path, f"{type(value).__name__}{hint}; give text, a number, True, False, an instant, a day or Money"
+        )
     try:
         accepted = converter(Shape(kind), path, personal=True)(value)
     except InvalidRecord as error:

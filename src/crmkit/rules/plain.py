@@ -7,9 +7,10 @@ from decimal import Decimal, InvalidOperation
 from itertools import count
 from typing import Any
 
-from crmkit.errors import InvalidInput
+from crmkit.errors import InvalidInput, InvalidRecord
 from crmkit.model.money import Money
 from crmkit.rules.operands import MOST_VALUES
+from crmkit.rules.relative import Days, Relative
 from crmkit.rules.tree import MOST_COMPARISONS, MOST_LEVELS, AllOf, AnyOf, Comparison, Not, Rule, too_large
 
 VERSION = 1
@@ -22,7 +23,7 @@ LONGEST_JSON = 2_000_000
 def rule_to_plain(rule: Rule) -> dict[str, Any]:
     """Return a rule as dicts, lists, text, numbers, True and False, with the version of this form.
 
-    Instants, days, decimals and money say what they are; other values stand as they are.
+    Instants, days, decimals, money and relative time say what they are; other values stand as they are.
 
     >>> from crmkit.rules import field
     >>> rule_to_plain(field("joined_on") < date(2025, 1, 31))
@@ -39,7 +40,7 @@ def rule_from_plain(data: object) -> Rule:
     >>> rule_from_plain({"version": 1, "rule": {"field": "tags", "operator": "had", "value": "vip"}})
     Traceback (most recent call last):
     crmkit.errors.InvalidInput: rule: 'had' is no operator; there are 'is', 'below', 'at_most', 'above', 'at_least', 'in', \
-'contains', 'starts_with', 'ends_with', 'like', 'has', 'empty'; did you mean 'has'?
+'contains', 'starts_with', 'ends_with', 'like', 'has', 'anniversary', 'empty'; did you mean 'has'?
     """
     if not isinstance(data, dict) or data.keys() != {"version", "rule"}:
         raise InvalidInput("this is no saved rule; give {'version': 1, 'rule': ...}")
@@ -87,24 +88,41 @@ def _plain(rule: Rule) -> dict[str, Any]:
     if isinstance(rule, Not):
         return {"not": _plain(rule.part)}
     if isinstance(rule, Comparison):
-        asked = {"field": rule.path, "operator": rule.operator}
-        return asked if rule.operand is None else {**asked, "value": _plain_operand(rule.operand)}
+        return _plain_comparison(rule)
     assert isinstance(rule, AllOf | AnyOf)
     return {"all" if isinstance(rule, AllOf) else "any": [_plain(part) for part in rule.parts]}
+
+
+def _plain_comparison(rule: Comparison) -> dict[str, Any]:
+    plain: dict[str, Any] = {"field": rule.path, "operator": rule.operator}
+    if rule.operand is not None:
+        plain["value"] = _plain_operand(rule.operand)
+    if rule.where is not None:
+        plain["where"] = _plain(rule.where)
+    if rule.until is not None:
+        plain["until"] = _plain_operand(rule.until)
+    return plain
 
 
 def _plain_operand(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain_operand(each) for each in value]
-    if isinstance(value, Money):
-        return {"money": {"amount": str(value.amount), "currency": value.currency}}
-    if isinstance(value, Decimal):
-        return {"decimal": str(value)}
-    if isinstance(value, date):
-        return {"instant" if isinstance(value, datetime) else "day": value.isoformat()}
-    return value
+    return next((written(value) for kind, written in _WRITTEN if isinstance(value, kind)), value)
 
 
+# In this order, because an instant is a day too.
+_WRITTEN: tuple[tuple[type[Any], Callable[[Any], dict[str, Any]]], ...] = (
+    (datetime, lambda at: {"instant": at.isoformat()}),
+    (date, lambda day: {"day": day.isoformat()}),
+    (Decimal, lambda number: {"decimal": str(number)}),
+    (Money, lambda money: {"money": {"amount": str(money.amount), "currency": money.currency}}),
+    (Days, lambda days: {"days": {"start": days.start.isoformat(), "end": days.end.isoformat(), "tz": days.tz}}),
+    (Relative, lambda time: {"relative": {"every": time.every, "first": time.first, "last": time.last}}),
+)
+"""How the values are written that say what they are."""
+
+
+_OF_COMPARISON = {"field", "operator", "value", "where", "until"}
 _JOINED: Mapping[str, type[AllOf | AnyOf]] = {"all": AllOf, "any": AnyOf}
 
 
@@ -119,18 +137,20 @@ def _rule(plain: Any, where: str, level: int, nodes: Iterator[int]) -> Rule:
         if keys == {key} and isinstance(plain[key], list):
             parts = enumerate(plain[key])
             return joined([_rule(part, f"{where}.{key}[{at}]", level + 1, nodes) for at, part in parts])
-    if keys in ({"field", "operator"}, {"field", "operator", "value"}):
-        return _comparison(plain, where)
+    if {"field", "operator"} <= set(keys) <= _OF_COMPARISON:
+        related = _rule(plain["where"], f"{where}.where", level + 1, nodes) if "where" in plain else None
+        return _comparison(plain, where, related)
     raise InvalidInput(
         f"{where}: this is no rule; give {{'all': [...]}}, {{'any': [...]}}, {{'not': ...}} or "
         "{'field': ..., 'operator': ..., 'value': ...}"
     )
 
 
-def _comparison(plain: dict[str, Any], where: str) -> Comparison:
+def _comparison(plain: dict[str, Any], where: str, related: Rule | None) -> Comparison:
     try:
-        return Comparison(plain["field"], plain["operator"], _operand(plain.get("value")))
-    except InvalidInput as error:
+        operand, until = _operand(plain.get("value")), _value(plain.get("until"))
+        return Comparison(plain["field"], plain["operator"], operand, related, until)
+    except (InvalidInput, InvalidRecord) as error:
         raise InvalidInput(f"{where}: {error}") from None
 
 
@@ -159,9 +179,23 @@ def _decimal(plain: Any) -> Decimal:
 
 
 def _money(plain: Any) -> Money:
-    if not isinstance(plain, dict) or plain.keys() != {"amount", "currency"}:
+    held = _with_keys(plain, {"amount", "currency"})
+    return Money(_decimal(held["amount"]), held["currency"])
+
+
+def _relative(plain: Any) -> Relative:
+    return Relative(**_with_keys(plain, {"every", "first", "last"}))
+
+
+def _days(plain: Any) -> Days:
+    held = _with_keys(plain, {"start", "end", "tz"})
+    return Days(date.fromisoformat(held["start"]), date.fromisoformat(held["end"]), held["tz"])
+
+
+def _with_keys(plain: Any, keys: set[str]) -> dict[str, Any]:
+    if not isinstance(plain, dict) or plain.keys() != keys:
         raise TypeError
-    return Money(_decimal(plain["amount"]), plain["currency"])
+    return plain
 
 
 _READ: Mapping[Any, Callable[[Any], Any]] = {
@@ -169,5 +203,7 @@ _READ: Mapping[Any, Callable[[Any], Any]] = {
     "day": date.fromisoformat,
     "decimal": _decimal,
     "money": _money,
+    "days": _days,
+    "relative": _relative,
 }
 """How the values are read that say what they are."""

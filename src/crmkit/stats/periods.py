@@ -130,17 +130,20 @@ def period_of(index: int, every: Every) -> Period:
 
 
 def _label(start: date, end: date, every: Every) -> str:
-    iso_year, iso_week, _ = start.isocalendar()
-    last = end - timedelta(days=1)
-    labels = {
-        "day": start.isoformat(),
-        "week": f"{iso_year}-W{iso_week:02}",
-        "month": f"{start:%Y-%m}",
-        "quarter": f"{start.year}-Q{start.month // _QUARTER + 1}",
-        "year": str(start.year),
-    }
+    match every:
+        case "day":
+            return start.isoformat()
+        case "week":
+            year, week, _ = start.isocalendar()
+            return f"{year}-W{week:02}"
+        case "month":
+            return start.isoformat()[:7]
+        case "quarter":
+            return f"{start.year}-Q{start.month // _QUARTER + 1}"
+        case "year":
+            return str(start.year)
     # Some call a business year by its first and some by its last calendar year, so both ends are said.
-    return labels.get(every, f"{start:%Y-%m} to {last:%Y-%m}")
+    return f"{start.isoformat()[:7]} to {(end - timedelta(days=1)).isoformat()[:7]}"
 
 
 def _first_day(index: int, every: Every) -> date:

@@ -105,7 +105,7 @@ class Explained(reading.Reader):
 
 def explained(store: SqlStore, where: Rule = EVERYTHING) -> Explained:
     found = store._reader(Visit, where)
-    return Explained(found.session, found.table, found.cls, found.tenant, found.where, found.custom_fields)
+    return Explained(found.session, found.table, found.cls, found.tenant, found.where, found.tables)
 
 
 def promote(store: SqlStore, path: str) -> str:

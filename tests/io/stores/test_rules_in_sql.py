@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.schema import CreateTable
 
-from crmkit.io.stores.sql.compile import condition, expressions
+from crmkit.io.stores.sql.compile import Asked, condition, expressions
 from crmkit.io.stores.sql.sqlite import add_functions
 from crmkit.io.stores.sql.tables import Place, family_tables
 from crmkit.model import Customer, CustomField, Money, Record
@@ -50,7 +50,7 @@ class Database:
         """The ids of the rows for which a rule holds."""
         table = self.tables[cls].table
         known = checked(rule, cls, declared)
-        found = sa.select(table.c.id).where(condition(rule, known, table, self.dialect))
+        found = sa.select(table.c.id).where(condition(rule, known, Asked(table, self.dialect)))
         return {row[0] for row in self.execute(*self.place.bound(found)).fetchall()}
 
     def in_order_of(self, path: str, cls: type[Record], declared: Sequence[Any] = ()) -> list[str]:
@@ -293,7 +293,9 @@ def test_many_values_are_one_parameter(database: Database) -> None:
 
     assert database.holds(rule, Visit) == {"v"}
     table = database.tables[Visit].table
-    _, values = database.place.bound(sa.select(table).where(condition(rule, columns(Visit), table, database.dialect)))
+    _, values = database.place.bound(
+        sa.select(table).where(condition(rule, columns(Visit), Asked(table, database.dialect)))
+    )
     assert len(values) == 2
 
 
@@ -310,7 +312,7 @@ def test_no_value_stands_in_the_statement(data: st.DataObject, word: str, databa
     rule = data.draw(st.sampled_from(rules))
     table = database.tables[Visit].table
     statement, _ = database.place.bound(
-        sa.select(table.c.id).where(condition(rule, columns(Visit, OF_VISITS), table, database.dialect))
+        sa.select(table.c.id).where(condition(rule, columns(Visit, OF_VISITS), Asked(table, database.dialect)))
     )
 
     assert "canary" not in statement
@@ -322,7 +324,7 @@ def test_a_beginning_is_found_by_an_index(sqlite: Database) -> None:
     table = sqlite.tables[Visit].table
     sqlite.execute(f"CREATE INDEX by_member ON {table.name} (member_id)")
     found = sa.select(table.c.id).where(
-        condition(field("member_id").starts_with("ab*"), columns(Visit), table, "sqlite")
+        condition(field("member_id").starts_with("ab*"), columns(Visit), Asked(table, "sqlite"))
     )
     statement, values = sqlite.place.bound(found)
     plan = sqlite.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()

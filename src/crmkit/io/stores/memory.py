@@ -28,7 +28,7 @@ from crmkit.io.stores.port import (
 from crmkit.io.stores.queries import Order, check_columns, check_limit
 from crmkit.model import RECORDS, CustomField, new_id
 from crmkit.model.records import Record
-from crmkit.rules import EVERYTHING, Rule, predicate
+from crmkit.rules import EVERYTHING, Rule, predicate, related_classes
 
 _CAPABILITIES = frozenset[Capability]({"queries", "deletion", "history", "feed", "notes", "frames", "tenants"})
 
@@ -280,7 +280,8 @@ class MemoryStore:
 
     def _holds(self, cls: type[Record], where: Rule) -> Callable[[Record], bool]:
         self._rows(cls)
-        return predicate(where, cls, self._declared())
+        related = {each: self._matching(each, EVERYTHING) for each in related_classes(where, cls, self._classes)}
+        return predicate(where, cls, self._declared(), related=related)
 
     def _declared(self) -> list[CustomField]:
         """The fields that are declared at run time."""

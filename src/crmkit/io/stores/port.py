@@ -171,8 +171,9 @@ class Records(Protocol):
     def every(self, cls: type[R], where: Rule = EVERYTHING) -> Iterator[R]:
         """Go through all records of a class, by id, for which a rule holds, in memory that does not grow with their number.
 
-        A record that changes meanwhile is seen in either form, once. Raises `InvalidInput` for a rule that does not fit
-        the class.
+        A record that changes meanwhile is seen in either form, once. Related records are those of this store that are not deleted.
+        Raises `InvalidInput` for a rule that does not fit the class, and for relative time: a store knows no present, so `Rule.at` says
+        it for a moment before.
         """
 
     def count(self, cls: type[Record], where: Rule = EVERYTHING) -> int:

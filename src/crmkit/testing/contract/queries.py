@@ -1,14 +1,14 @@
 """The contract of "queries": pages in an order, and rules."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from crmkit.errors import InvalidInput
 from crmkit.io.stores.port import SortBy, Store
-from crmkit.model import Customer, CustomField, Employee, Money, Record
-from crmkit.rules import Rule, columns, field, predicate
+from crmkit.model import Customer, CustomField, Employee, Money, Record, Ticket
+from crmkit.rules import Rule, columns, field, last_days, predicate
 from crmkit.testing.contract.base import StoreTests, promise, raises, undone
 from crmkit.testing.contract.examples import ANN, BOB, CAT, NOON, TEXTS, Specimen, specimens
 
@@ -200,6 +200,33 @@ class QueriesContract(StoreTests):
         store.add(Employee(id=f"e{n}", name="Ann", external_ids={name: "7"}) for n, name in enumerate(names))
         for place, name in enumerate(names):
             assert _ids(store.find(Employee, field(f"external_ids.{name}") == "7")) == [f"e{place}"], name
+
+    @promise("queries", "deletion")
+    def test_rules_ask_of_related_records(self, store: Store) -> None:
+        """Of those that link to a record and are not deleted. Relative time is said for a moment before, else `InvalidInput`."""
+        store.add(Customer(id=name, kind="person", name=name) for name in ("ann", "bob"))
+        store.add(
+            Ticket(id=f"t{n}", customer_id="ann", category="open" if n else "resolved", created_at=NOON)
+            for n in range(3)
+        )
+        store.delete(Ticket, "t2")
+        recent = field("tickets").any(category="open", within=last_days(3))
+        expected = {
+            field("tickets.count") == 2: ["ann"],  # noqa: PLR2004
+            field("tickets.open") == 1: ["ann"],
+            field("tickets.count") == 0: ["bob"],
+            field("tickets.last_at") == NOON: ["ann"],
+            field("tickets.count").where(field("id") > "t0") == 1: ["ann"],
+            ~field("tickets").any(category="paused"): ["ann", "bob"],
+            recent.at(NOON): ["ann"],
+            recent.at(NOON - timedelta(days=1)): [],
+            recent.at(NOON + timedelta(days=4)): [],
+        }
+        for rule, found in expected.items():
+            assert _ids(store.find(Customer, rule)) == _ids(store.every(Customer, rule)) == found, rule
+        for unfit in (recent, field("tickets.cuont") == 1, field("nothing.count") == 1):
+            with raises(InvalidInput):
+                store.find(Customer, unfit)
 
     @promise("queries")
     def test_unknown_and_hostile_sort_keys_are_refused(self, store: Store) -> None:

@@ -6,35 +6,50 @@ fields.
 """
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+import attrs
 import sqlalchemy as sa
 
 from crmkit.io.stores.sql.cells import DialectName, encoding, to_json
 from crmkit.model.money import Money, currency_column
+from crmkit.model.records import Record
 from crmkit.model.shape import Kind, Shape
 from crmkit.rules import AllOf, AnyOf, Comparison, Not, Operator, Rule
-from crmkit.rules.check import fitted
+from crmkit.rules.check import Question, Test, fitted, question
 from crmkit.rules.columns import CUSTOM, EXTERNAL_ID, FORMS, Column, Columns
 from crmkit.rules.pattern import Token, Wildcard, tokens
+from crmkit.rules.related import TOTAL
+from crmkit.rules.relative import YearDays
 
 Expression = sa.ColumnElement[Any]
 Condition = sa.ColumnElement[bool]
+Related = Callable[[type[Record]], tuple[sa.FromClause, Condition]]
+"""The rows of another class, and the condition that one of them is there."""
 
 
-def condition(rule: Rule, known: Columns, table: sa.Table, dialect: DialectName) -> Condition:
-    """Return a rule as a condition on the rows of a table, true where it holds; `known` are the columns that it was checked with."""
+@attrs.frozen
+class Asked:
+    """Of which rows a rule is asked, and where those of other classes are."""
+
+    rows: sa.FromClause
+    dialect: DialectName
+    related: Related | None = None
+
+
+def condition(rule: Rule, known: Columns, asked: Asked) -> Condition:
+    """Return a rule as a condition on rows, true where it holds; `known` are the columns that it was checked with."""
     if isinstance(rule, Comparison):
-        return _comparison(*fitted(rule, known), rule.operator, table, dialect)
+        return _comparison(rule, known, asked)
     if isinstance(rule, Not):
-        return sa.not_(sa.func.coalesce(condition(rule.part, known, table, dialect), sa.false()))
+        return sa.not_(sa.func.coalesce(condition(rule.part, known, asked), sa.false()))
     assert isinstance(rule, AllOf | AnyOf)
-    parts = [condition(part, known, table, dialect) for part in rule.parts]
+    parts = [condition(part, known, asked) for part in rule.parts]
     return sa.and_(sa.true(), *parts) if isinstance(rule, AllOf) else sa.or_(sa.false(), *parts)
 
 
-def expressions(column: Column, table: sa.Table, dialect: DialectName) -> tuple[Expression, ...]:
+def expressions(column: Column, table: sa.FromClause, dialect: DialectName) -> tuple[Expression, ...]:
     """Return what a column is in SQL, NULL where it is empty: one expression, and for money its currency and its amount.
 
     Collections are not among them: of those, an empty one is not NULL.
@@ -48,19 +63,82 @@ def expressions(column: Column, table: sa.Table, dialect: DialectName) -> tuple[
     return (table.c[column.path],)
 
 
-def _comparison(column: Column, operand: Any, asked: Operator, table: sa.Table, dialect: DialectName) -> Condition:
-    sql, kind = _SQL[dialect], column.shape.kind
-    held = expressions(column, table, dialect)
+def _comparison(comparison: Comparison, known: Columns, asked: Asked) -> Condition:
+    of_related = question(comparison, known)
+    if of_related is not None:
+        return _of_related(of_related, asked)
+    column, tests = fitted(comparison, known)
+    held = expressions(column, asked.rows, asked.dialect)
+    return sa.and_(*(_test(column.shape.kind, held, test, asked.dialect) for test in tests))
+
+
+def _test(kind: Kind, held: tuple[Expression, ...], test: Test, dialect: DialectName) -> Condition:
+    sql, (asked, operand) = _SQL[dialect], test
     if asked == "empty":
         return sql.is_bare(kind, held[0]) if kind in ("texts", "values", "mapping") else held[0].is_(None)
     if asked == "has":
         return sql.has(held[0], operand)
     if asked in _PATTERNS:
         return sql.fits(held[0], _PATTERNS[asked](operand))
+    if asked == "anniversary":
+        return _anniversary(held[0], operand, dialect)
     if kind == "money":
         return _money(held, operand, asked, sql)
     code = encoding(Shape(kind), dialect) or _as_it_is
     return sql.one_of(held[0], map(code, operand)) if asked == "in" else _COMPARE[asked](held[0], _bound(code(operand)))
+
+
+def _anniversary(day: Expression, parts: YearDays, dialect: DialectName) -> Condition:
+    code, of_year = encoding(Shape("day"), dialect) or _as_it_is, _SQL[dialect].day_of_year(day)
+    return sa.or_(
+        *(
+            sa.and_(of_year >= _bound(low), of_year <= _bound(high), day < _bound(code(new_year)))
+            for low, high, new_year in parts
+        )
+    )
+
+
+def _of_related(of_related: Question, asked: Asked) -> Condition:
+    """What is asked of related rows is asked for each row apart, by the index of what links them."""
+    assert asked.related is not None
+    rows, is_there = asked.related(of_related.relation.cls)
+    counting = sa.and_(is_there, *_counting(of_related, asked, rows))
+    operand, kind, tests = of_related.comparison.operand, of_related.shape.kind, of_related.tests
+    if of_related.part == "any":
+        found = sa.exists().select_from(rows).where(counting).correlate(asked.rows)
+        return found if operand else sa.not_(found)
+    if isinstance(operand, Money):
+        kind, tests = "integer", tuple((each, money.minor_units) for each, money in tests)
+    answer = _answer(of_related, rows).where(counting).correlate(asked.rows).scalar_subquery()
+    # Without its type, because an instant of a query would be read as one of its columns.
+    held = (sa.type_coerce(answer, sa.types.NullType()),)
+    return sa.and_(*(_test(kind, held, test, asked.dialect) for test in tests))
+
+
+def _counting(of_related: Question, asked: Asked, rows: sa.FromClause) -> Iterator[Condition]:
+    """Which related rows count for a row."""
+    comparison, happened_at = of_related.comparison, rows.c[of_related.relation.happened_at]
+    yield rows.c[of_related.relation.link] == asked.rows.c.id
+    if comparison.until is not None:
+        instant = encoding(Shape("instant"), asked.dialect) or _as_it_is
+        yield sa.or_(happened_at.is_(None), happened_at <= _bound(instant(comparison.until)))
+    if comparison.where is not None:
+        yield condition(comparison.where, of_related.known, attrs.evolve(asked, rows=rows))
+    if isinstance(comparison.operand, Money):
+        yield rows.c[currency_column(TOTAL)] == _bound(comparison.operand.currency)
+    if of_related.part not in of_related.relation.questions:
+        yield rows.c.category == _bound(of_related.part)
+
+
+def _answer(of_related: Question, rows: sa.FromClause) -> sa.Select[Any]:
+    """The query of what is asked of related rows, without the condition which of them count."""
+    happened_at = rows.c[of_related.relation.happened_at]
+    answers: Mapping[str, Callable[[], Expression]] = {
+        "first_at": lambda: sa.func.min(happened_at, type_=sa.types.NullType()),
+        "last_at": lambda: sa.func.max(happened_at, type_=sa.types.NullType()),
+        "total": lambda: sa.func.coalesce(sa.func.sum(rows.c[TOTAL]), sa.literal_column("0")),
+    }
+    return sa.select(answers.get(of_related.part, sa.func.count)()).select_from(rows)
 
 
 def _money(held: tuple[Expression, ...], operand: Any, asked: Operator, sql: "_Sql") -> Condition:
@@ -116,6 +194,9 @@ class _Sql(Protocol):
     def has(self, texts: Expression, text: str) -> Condition:
         """The texts have this one."""
 
+    def day_of_year(self, day: Expression) -> Expression:
+        """The month and the day of the month, as month * 100 + day."""
+
     def is_bare(self, kind: Kind, collection: Expression) -> Condition:
         """The collection is NULL or has no items."""
 
@@ -147,6 +228,10 @@ class _Sqlite:
 
     def has(self, texts: Expression, text: str) -> Condition:
         return _bound(text).in_(_items(texts))
+
+    def day_of_year(self, day: Expression) -> Expression:
+        month_and_day = sa.func.substr(day, sa.literal_column("6"))
+        return sa.cast(sa.func.replace(month_and_day, _constant("-"), _constant("")), sa.Integer())
 
     def is_bare(self, kind: Kind, collection: Expression) -> Condition:
         bare = _constant("{}" if kind == "mapping" else "[]")
@@ -216,6 +301,9 @@ class _Postgresql:
 
     def has(self, texts: Expression, text: str) -> Condition:
         return _bound(text).bool_op("=")(sa.func.any(texts))
+
+    def day_of_year(self, day: Expression) -> Expression:
+        return sa.extract("month", day) * sa.literal_column("100") + sa.extract("day", day)
 
     def is_bare(self, kind: Kind, collection: Expression) -> Condition:
         if kind == "texts":

@@ -4,7 +4,7 @@ Pages follow keys, never offsets: page 50,000 costs what page 1 does. Reading al
 read lets SQLite's write-ahead log grow and slows every writer down.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from crmkit.io.stores.cursor import decode_cursor, encode_cursor
 from crmkit.io.stores.port import Page, SortBy
 from crmkit.io.stores.queries import sort_columns
-from crmkit.io.stores.sql.compile import condition, expressions
+from crmkit.io.stores.sql.compile import Asked, condition, expressions
 from crmkit.io.stores.sql.session import Session
 from crmkit.io.stores.sql.tables import FamilyTable
 from crmkit.model.custom_field import CustomField
@@ -36,26 +36,32 @@ class Reader:
     cls: type[Record]
     tenant: str
     where: Rule
-    custom_fields: FamilyTable | None
+    tables: Mapping[type[Record], FamilyTable]
 
     @cached_property
     def declared(self) -> tuple[CustomField, ...]:
         """The fields that are declared at run time."""
-        if self.custom_fields is None:
+        if CustomField not in self.tables:
             return ()
-        reader = Reader(self.session, self.custom_fields, CustomField, self.tenant, EVERYTHING, None)
+        reader = Reader(self.session, self.tables[CustomField], CustomField, self.tenant, EVERYTHING, self.tables)
         return tuple(record for record in every(reader) if isinstance(record, CustomField))
 
     @cached_property
     def condition(self) -> sa.ColumnElement[bool]:
         """What holds for the rows: theirs is the tenant, they are not deleted, of the class, and the rule holds."""
-        own = self.table.table.c
-        known = checked(self.where, self.cls, self.declared if _names_custom(self.where) else ())
+        declared = self.declared if _names_custom(self.where) else ()
+        known = checked(self.where, self.cls, declared, self.tables)
+        asked = Asked(self.table.table, self.table.place.dialect, self._related)
+        return sa.and_(self._is_there(self.cls, asked.rows), condition(self.where, known, asked))
+
+    def _related(self, cls: type[Record]) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
+        """The rows of another class, and the condition that they are there."""
+        rows = self.tables[cls].table.alias()
+        return rows, self._is_there(cls, rows)
+
+    def _is_there(self, cls: type[Record], rows: sa.FromClause) -> sa.ColumnElement[bool]:
         return sa.and_(
-            own.crm_tenant == self.tenant,
-            own.crm_deleted_unit.is_(None),
-            self.table.is_of(self.cls),
-            condition(self.where, known, self.table.table, self.table.place.dialect),
+            rows.c.crm_tenant == self.tenant, rows.c.crm_deleted_unit.is_(None), self.tables[cls].is_of(cls, rows)
         )
 
     def rows(self, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
@@ -220,4 +226,5 @@ def _after(keys: Sequence[_Key], reached: Sequence[Any]) -> sa.ColumnElement[boo
 
 
 def _names_custom(rule: Rule) -> bool:
-    return any(each.path.startswith("custom.") for each in rule.comparisons())
+    inside = [each.where for each in rule.comparisons() if each.where is not None]
+    return any(each.path.startswith("custom.") for each in rule.comparisons()) or any(map(_names_custom, inside))

@@ -36,7 +36,7 @@ from crmkit.io.stores.sql.schema import Schema
 from crmkit.io.stores.sql.session import Session, TakenError
 from crmkit.io.stores.sql.system import SystemTables
 from crmkit.io.stores.sql.tables import FamilyTable, Place, Row, family_tables
-from crmkit.model import RECORDS, CustomField
+from crmkit.model import RECORDS
 from crmkit.model.records import Record
 from crmkit.rules import EVERYTHING, Rule
 
@@ -363,7 +363,7 @@ class SqlStore:
         return reading.is_taken(self._reader(table.base), record, name)
 
     def _reader(self, cls: type[Record], where: Rule = EVERYTHING) -> reading.Reader:
-        return reading.Reader(self._session, self._table(cls), cls, self._tenant, where, self._tables.get(CustomField))
+        return reading.Reader(self._session, self._table(cls), cls, self._tenant, where, self._tables)
 
     def _ledger_reader(self, cls: type[Record]) -> ledger.Reader:
         return ledger.Reader(self._session, self._system, self._table(cls), cls, self._tenant)

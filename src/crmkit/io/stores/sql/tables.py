@@ -182,14 +182,11 @@ class FamilyTable:
         """Return the record that data columns of a row hold."""
         return self.codec(type_name).decode(data)
 
-    def is_of(self, cls: type[Record]) -> sa.ColumnElement[bool]:
-        """Return the condition that a row holds a record of a class or of one that extends it."""
+    def is_of(self, cls: type[Record], alias: sa.FromClause | None = None) -> sa.ColumnElement[bool]:
+        """Return the condition that a row, maybe under another name, holds a record of a class or of one that extends it."""
+        own = (self.table if alias is None else alias).c
         names = [each.__name__ for each in self.classes if issubclass(each, cls)]
-        return (
-            sa.true()
-            if cls is self.base
-            else self.table.c.crm_type.in_([sa.literal_column(f"'{each}'") for each in names])
-        )
+        return sa.true() if cls is self.base else own.crm_type.in_([sa.literal_column(f"'{each}'") for each in names])
 
     @cached_property
     def insert(self) -> Insert:
