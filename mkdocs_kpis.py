@@ -61,13 +61,25 @@ def _page(definition: metrics.Definition) -> str:
         "For nothing": _for_nothing(function, definition),
         "Sources": "; ".join(definition.sources) or "the definition is crmkit's own",
     }
-    lines = [f"# {definition.title}", "", definition.text, "", *_table(("Unit", _UNITS[definition.unit]), facts.items())]
+    lines = [
+        f"# {definition.title}",
+        "",
+        definition.text,
+        "",
+        *_table(("Unit", _UNITS[definition.unit]), facts.items()),
+    ]
     if len(definition.methods) > 1:
         methods = [(f"`{name}`", text) for name, text in definition.methods.items()]
         lines += ["", "## Definitions", "", "The first one is meant where `method=` is left out.", ""]
         lines += _table(("`method=`", "What it counts"), methods)
     module = inspect.unwrap(function).__module__
-    lines += ["", "## Use", "", f"::: {module}.{definition.name}", "    options: { heading_level: 3, show_root_full_path: false }"]
+    lines += [
+        "",
+        "## Use",
+        "",
+        f"::: {module}.{definition.name}",
+        "    options: { heading_level: 3, show_root_full_path: false }",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -13,7 +13,7 @@ from crmkit.frames.small import small_table
 from tests.examples import few
 
 THEIRS = pl.DataFrame({"currency": ["PLN", "EUR"]})
-ENGINES = {"polars": pl.DataFrame.lazy, "duckdb": lambda frame: duckdb.from_arrow(frame.to_arrow())}
+ENGINES: dict[str, Any] = {"polars": pl.DataFrame.lazy, "duckdb": lambda frame: duckdb.from_arrow(frame.to_arrow())}
 SCHEMA = {"word": pl.String, "whole": pl.Int64, "share": pl.Float64}
 frames = st.lists(
     st.tuples(

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from crmkit.metrics import Definition, MetricResult, catalogue, registered
-from crmkit.model import Deal, Interaction, Order, Record, ServiceLevel, ServiceTarget, Ticket
+from crmkit.model import Deal, Interaction, Order, Record, ServiceLevel, ServiceTarget, SurveyResponse, Ticket
 from crmkit.testing.strategies import instants, money
 from tests.metrics import tables
 from tests.metrics.tables import Facts, Tables
@@ -52,6 +52,16 @@ orders = _several(
     status=st.sampled_from([None, "shipped"]),
     customer_id=customers,
     owner_id=owners,
+)
+survey_responses = _several(
+    SurveyResponse,
+    kind=st.sampled_from(["nps", "nps", "nps", "csat"]),
+    scale_low=st.just(0),
+    scale_high=st.just(10),
+    score=st.none() | st.integers(0, 10),
+    responded_at=maybe,
+    customer_id=st.none() | customers,
+    ticket_id=owners,
 )
 tickets = _several(
     Ticket,
