@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crmkit import metrics, model
+    from crmkit import metrics, model, segmentation
     from crmkit.crm import CRM
 
 __version__ = "0.1.0"
-__all__ = ["CRM", "metrics", "model"]
+__all__ = ["CRM", "metrics", "model", "segmentation"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import narwhals as nw
+import polars as pl
 
 from crmkit.errors import InvalidInput
 from crmkit.stats.periods import MONTHS, UNIX_EPOCH, Every
@@ -82,12 +83,13 @@ def _month(column: str) -> str:
 def _polars(rows: nw.LazyFrame[Any], instants: Sequence[str], tz: str) -> nw.LazyFrame[Any]:
     expressions = {}
     for column in instants:
-        at = nw.col(column)
+        at = pl.col(column)
         local = at.dt.convert_time_zone(tz).dt
         expressions[column] = at.dt.timestamp("us")
-        expressions[_day(column)] = local.date().cast(nw.Int32).cast(nw.Int64)
-        expressions[_month(column)] = local.year().cast(nw.Int64) * 12 + local.month().cast(nw.Int64) - 1
-    return rows.with_columns(**expressions)
+        expressions[_day(column)] = local.date().cast(pl.Int32).cast(pl.Int64)
+        expressions[_month(column)] = local.year().cast(pl.Int64) * 12 + local.month().cast(pl.Int64) - 1
+    converted: nw.LazyFrame[Any] = nw.from_native(rows.to_native().with_columns(**expressions))
+    return converted
 
 
 def _duckdb(rows: nw.LazyFrame[Any], instants: Sequence[str], tz: str) -> nw.LazyFrame[Any]:
