@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from crmkit.errors import InvalidInput
 from crmkit.model import Money, Order
-from crmkit.rules import field
+from crmkit.rules import days_ago, field
 from crmkit.segmentation.lifetime import BgNbd, purchase_summary
 from crmkit.testing.strategies import simplest
 from tests.examples import few
@@ -192,6 +192,7 @@ def test_a_rule_chooses_orders() -> None:
     rows = [order(0, channel="web"), order(7, channel="shop"), order(14, channel="web")]
 
     assert only(*rows, where=field("channel") == "web")["recency"] == 2.0
+    assert only(*rows, where=field("at") < days_ago(0))["frequency"] <= only(*rows)["frequency"]
 
 
 def test_without_amounts_there_is_no_value() -> None:
