@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from crmkit import metrics
 from crmkit.errors import choices
 from crmkit.frames import schema
+from crmkit.rules import Rule, related_classes
 
 if TYPE_CHECKING:
     from crmkit.crm.collection import Collection
@@ -44,10 +45,18 @@ class Metrics:
         tables = {
             name: self._table(name, options) for name in inputs if name not in options and hasattr(self._crm, name)
         }
-        options = {"as_of": self._crm.now(), "tz": self._crm.tz, **options}
+        options = {"as_of": self._crm.now(), "tz": self._crm.tz, **self._related(inputs[0], options), **options}
         if len(inputs) == 1:
             return measure(*tables.values(), **options)
         return measure(**tables, **options)
+
+    def _related(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The records that the rule asks about, beside those of a table."""
+        where = options.get("where")
+        if not isinstance(where, Rule) or not hasattr(self._crm, name):
+            return {}
+        asked = related_classes(where, getattr(self._crm, name).cls, self._crm.store.classes)
+        return {"related": {cls: self._crm[cls] for cls in asked}} if asked else {}
 
     def _table(self, name: str, options: Mapping[str, Any]) -> Any:
         """The columns of a table, which a store reads faster than records; records where a vertical's column is asked for."""

@@ -79,10 +79,10 @@ def open_table(
     """Return the columns of `data` that a function needs, uses where present, and groups by; the rows for which a rule holds.
 
     `data` is an iterable of records, a Polars DataFrame or LazyFrame, a pandas DataFrame or an Arrow table; or a DuckDB relation, an
-    Ibis table or a PySpark DataFrame, which are counted where they are. `columns` maps published names to the caller's. Civil days and periods are those of `tz`. `related` is the
-    data of other classes, with published names, of which the rule asks about related records. With a
-    `conversion` amounts are of one currency, and empty where there is no rate, which the column `HAS_NO_RATE` says. Raises
-    `InvalidInput` for a missing column, a naive timestamp, a wrong type, or a rule that does not fit.
+    Ibis table or a PySpark DataFrame, which are counted where they are. `columns` maps published names to the caller's. Civil days and
+    periods are those of `tz`. `related` is the data of other classes, with published names, of which the rule asks about related
+    records. With a `conversion` amounts are of one currency, and empty where there is no rate, which the column `HAS_NO_RATE` says.
+    Raises `InvalidInput` for a missing column, a naive timestamp, a wrong type, or a rule that does not fit.
     """
     renamed = {} if columns is None else columns
     if not isinstance(renamed, Mapping):

@@ -9,6 +9,7 @@ All take the same arguments where they make sense:
   is "year from April", its quarters are "quarter from April".
 - `by`: a column, or several, to group by.
 - `where`: a rule; the rows of the main table for which it holds count.
+- `related`: the data of other classes that the rule asks about, by class: `{Order: orders}` for `field("orders.count") > 3`.
 - `tz`: the IANA name of the time zone in which days and periods are counted.
 - `method`: the name of the definition; `catalogue()` lists them.
 - `ci`: the confidence of the interval, or None.

@@ -43,6 +43,7 @@ class Asked(TypedDict, total=False):
     columns: Mapping[str, str] | None
     versus: str | None
     rates: Rates | None
+    related: Mapping[type[Record], Any] | None
 
 
 DEFAULTS: Mapping[str, Any] = {
@@ -57,6 +58,7 @@ DEFAULTS: Mapping[str, Any] = {
     "columns": None,
     "versus": None,
     "rates": None,
+    "related": None,
 }
 """The arguments of `Asked` and what they are where nobody gives them; `as_of` must be given."""
 
@@ -80,6 +82,7 @@ class Scope:
     ci: float | None
     columns: Mapping[str, str] | None
     rates: Rates | None
+    related: Mapping[type[Record], Any] | None
     _engines: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
 
     @property
@@ -103,6 +106,7 @@ class Scope:
             columns=self.columns,
             tz=self.tz,
             where=self.where if is_main else EVERYTHING,
+            related=self.related,
             conversion=self._conversion(),
         )
         self._engines.add(engine_of(table.rows))
@@ -176,6 +180,8 @@ def make_scope(definition: Definition, method: str, asked: Asked) -> Scope:
         raise InvalidInput(f"where={where!r} is no rule; give one such as field('source') == 'web' of crmkit.rules")
     if given["rates"] is not None and not isinstance(given["rates"], Rates):
         raise InvalidInput("rates= takes crmkit.metrics.Rates(table=..., into='EUR'), or None")
+    if given["related"] is not None and not isinstance(given["related"], Mapping):
+        raise InvalidInput("related= takes the data of other classes by class, such as {Order: orders}, or None")
     start, end = given["start"], given["end"]
     as_of = instant(given["as_of"], tz, "as_of", end_of_day=True)
     scope = Scope(
@@ -191,6 +197,7 @@ def make_scope(definition: Definition, method: str, asked: Asked) -> Scope:
         ci=ci,
         columns=given["columns"],
         rates=given["rates"],
+        related=given["related"],
     )
     if scope.as_of.year > _LAST_YEAR:
         raise InvalidInput(
