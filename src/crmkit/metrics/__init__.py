@@ -147,7 +147,7 @@ def catalogue() -> tuple[Definition, ...]:
     """Return the definition of every KPI, in the order in which a business meets them, and then those of verticals.
 
     >>> [definition.name for definition in catalogue()][:3]
-    ['new_leads', 'lead_conversion', 'win_rate']
+    ['new_leads', 'lead_conversion', 'source_comparison']
     """
     return tuple(definition for family in families().values() for definition in family)
 
