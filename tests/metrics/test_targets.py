@@ -127,3 +127,11 @@ def test_quarters_of_the_maven_deals_have_their_published_revenue(published: Pat
         (one["revenue"], one["deals"]) for one in revenue.values()
     ]
     assert quarters[0].value == pytest.approx(revenue["2017Q1"]["revenue"] / 3e6, abs=1e-9)
+
+
+def test_a_target_of_another_year_does_not_decide_how_the_business_is_measured() -> None:
+    rows = [sold("ann", 60, 5)]
+    of_ann = [target(100, 5, owner_id="ann")]
+    later = Target(metric="won_amount", starts_on=date(2027, 1, 1), ends_on=date(2028, 1, 1), amount=Money(1000, "PLN"))
+
+    assert attained(rows, [*of_ann, later]).value == attained(rows, of_ann).value == 0.6

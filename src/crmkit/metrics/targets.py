@@ -175,16 +175,29 @@ def _quotas(scope: Scope, targets: Any, level: str | None, metric: str) -> _Quot
     table = scope.open(targets, Target, needs=needs, uses=uses, is_main=False)
     held = table.rows.filter((nw.col("metric") == metric) & ~nw.col(scope.method).is_null())
     found = held.collect("polars").to_native().to_dicts()
+    # A target of another time decides nothing: not even whether the business is measured by its employees.
+    first = None if scope.start is None else day_at(scope, scope.start)
+    until = _until(scope)
     levels: dict[str | None, list[_Quota]] = {}
     for row in found:
         owner = "owner_id" if row.get("owner_id") else "team" if row.get("team") else None
         whose = () if owner is None else (row[owner],)
         start, end = (_as_day(row[each]) for each in ("starts_on", "ends_on"))
-        quota = _Quota(whose, start, end, int(row[scope.method]), row.get("currency"))
-        levels.setdefault(owner, []).append(quota)
+        if start < until and (first is None or end > first):
+            quota = _Quota(whose, start, end, int(row[scope.method]), row.get("currency"))
+            levels.setdefault(owner, []).append(quota)
     is_sum = level is None and None not in levels
     every = levels.get("owner_id" if is_sum else level, [])
     return _Quotas(tuple(every), _spans(scope, every), is_sum)
+
+
+def _until(scope: Scope) -> date:
+    """The first day after the window, or after the last of its periods, which may go on after `as_of`."""
+    if scope.every is None:
+        assert scope.end is not None
+        return first_day_from(scope, scope.end)
+    last = index_of(day_at(scope, last_moment(scope)), scope.every)
+    return periods.period_of(last, scope.every).end
 
 
 def _as_day(day: date) -> date:
