@@ -135,7 +135,6 @@ FREE_WORDS = {
     "campaign_roi": "it leaves out what is internal, and nothing else by its direction",
     "cost_per_lead": "costs are called as the business calls them",
     "handling_time-contacts": "it counts every direction alike",
-    "touch_effectiveness": "it looks for outbound touches, and for nothing else by their direction",
 }
 """Words of categories and directions that nobody checks."""
 

@@ -8,11 +8,11 @@ import narwhals as nw
 from crmkit.errors import InvalidInput
 from crmkit.frames.door import MICROSECONDS_A_DAY, beside
 from crmkit.frames.table import Table, group_columns
-from crmkit.frames.tally import Counts, Question, Tally, question
+from crmkit.frames.tally import Counts, Question, Tally
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import number, share
-from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, rows, unknown
+from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, rows, unknown, unknown_words
 from crmkit.model.deal import Deal
 from crmkit.model.lead import Lead
 
@@ -162,7 +162,7 @@ def conversions(
     checks = []
     if scope.method == "won":
         sales = scope.open(deals, Deal, needs=("id", "category", "closed_at"), is_main=False)
-        checks = [unknown_categories(scope, sales, DEAL_CATEGORIES, table)]
+        checks = [unknown_words(sales, "category", DEAL_CATEGORIES)]
         followed = _with_their_deals(scope, table.rows, sales)
     else:
         followed = _with_conversions(table.rows, into_deals=scope.method == "deal")
@@ -181,18 +181,6 @@ def _check_window(within_days: Any) -> None:
         raise InvalidInput(
             f"within_days={within_days!r} is no window; give a whole number of days, or None for no limit"
         )
-
-
-def unknown_categories(scope: Scope, table: Table, accepted: tuple[str, ...], main: Table) -> Question:
-    """Ask a further table for categories without a meaning only, so that `check_outcomes` finds them in the same pass.
-
-    Its rows are in no period and in no group, of the types that the groups of the main table have.
-    """
-    known = nw.col("category").is_null() | nw.col("category").is_in(accepted)
-    types = main.rows.collect_schema()
-    groups = {group: nw.lit(None, types[group]) for group in group_columns(scope.by)}
-    nowhere = table.rows.with_columns(scope_period=nw.lit(None, nw.Int64), **groups)
-    return question(nowhere, ["scope_period", *groups], outcome=nw.when(~known).then(unknown("category")))
 
 
 def _with_conversions(leads: nw.LazyFrame[Any], *, into_deals: bool) -> nw.LazyFrame[Any]:

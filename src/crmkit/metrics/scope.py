@@ -228,6 +228,12 @@ def unknown(category: str) -> nw.Expr:
     return nw.concat_str([nw.lit(_UNKNOWN), nw.col(category)])
 
 
+def unknown_words(table: Table, column: str, accepted: Sequence[str]) -> Question:
+    """Ask a further table for words without a meaning only, so that `check_outcomes` finds them in the same pass."""
+    is_known = nw.col(column).is_null() | nw.col(column).is_in(accepted)
+    return question(table.rows, [], outcome=nw.when(~is_known).then(unknown(column)))
+
+
 def check_outcomes(found: Tally, column: str, accepted: Sequence[str]) -> None:
     """Raise `InvalidInput` where a column of categories holds a word that has no meaning."""
     strange: dict[str, int] = {}

@@ -20,11 +20,10 @@ from crmkit.metrics.leads import (
     LEAD_CONVERSION,
     conversions,
     converted_share,
-    unknown_categories,
 )
 from crmkit.metrics.money import currency_bucket, one_currency, unpriced
 from crmkit.metrics.result import COLUMNS, Measure, MetricResult
-from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, rows
+from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, rows, unknown_words
 from crmkit.metrics.spending import COST, Accrual, spent
 from crmkit.model.deal import Deal
 from crmkit.model.lead import Lead
@@ -181,7 +180,7 @@ def _earned(scope: Scope, leads: Any, deals: Any, within_days: int | None) -> Ge
         joined = joined.filter((until <= scope.known_until) & (closed_at >= created_at) & (closed_at <= until))
     outcome, bucket, amount = nw.col("worth"), nw.col("currency"), nw.col("amount")
     worth = scope.question(joined, at="created_at", outcome=outcome, bucket=bucket, amount=amount)
-    found, strange = yield [worth, unknown_categories(scope, sales, DEAL_CATEGORIES, table)]
+    found, strange = yield [worth, unknown_words(sales, "category", DEAL_CATEGORIES)]
     check_outcomes(strange, "category", DEAL_CATEGORIES)
     earned: Tally = found
     return earned

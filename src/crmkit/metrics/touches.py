@@ -13,13 +13,13 @@ from crmkit.errors import InvalidInput, choices
 from crmkit.frames.door import day_of
 from crmkit.frames.schema import schema
 from crmkit.frames.table import group_columns
-from crmkit.frames.tally import Counts, Sums, Tally, merged
+from crmkit.frames.tally import Counts, Question, Sums, Tally, merged
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.days import DUE, DUE_DAY, check_days
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import share
 from crmkit.metrics.renewals import COUNTED, NOTHING, RENEWED, due_terms, terms_question
-from crmkit.metrics.scope import Asked, Scope, make_scope, result
+from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, unknown_words
 from crmkit.model.interaction import Interaction
 from crmkit.stats.differences import difference
 from crmkit.stats.intervals import quantile_of_normal
@@ -100,18 +100,20 @@ def touch_effectiveness(
     _check_touch(touch, strata, method)
     opened = scope if strata is None else attrs.evolve(scope, by=(*scope.by, strata))
     terms = due_terms(opened, subscriptions, transitions, grace_days, needs=["customer_id"])
-    touches = _touches(scope, interactions, touch)
+    touches, strange = _touches(scope, interactions, touch)
     asking = attrs.evolve(scope, by=(*scope.by, "touch"))
     *_, kind = group_columns(asking.by)
     questions = []
     for each in (terms.past, terms.last):
         stratified = each.with_columns(stratum=nw.lit(None, nw.String) if strata is None else nw.col(kind))
         questions.append(terms_question(asking, _touched(stratified, touches, kind, within_days), bucket="stratum"))
-    first, second = yield questions
+    first, second, found = yield [*questions, strange]
+    check_outcomes(found, "direction", _DIRECTIONS)
     found = _with_untouched(merged(first, second), is_grouped=bool(scope.by))
     return result(asking, found, (*COUNTED, *_UNTOUCHED), lambda counts: _uplift(counts, scope), numerator=[RENEWED])
 
 
+_DIRECTIONS = ("inbound", "outbound", "internal")
 _NO_TOUCH = "none"
 _UNTOUCHED = ("renewed without a touch", "not renewed without a touch")
 _FEW = 20
@@ -130,12 +132,14 @@ def _check_touch(touch: str, strata: str | None, method: str) -> None:
         )
 
 
-def _touches(scope: Scope, interactions: Any, touch: str) -> nw.LazyFrame[Any]:
+def _touches(scope: Scope, interactions: Any, touch: str) -> tuple[nw.LazyFrame[Any], Question]:
+    """The touches, and the question for directions without a meaning, which would be touches that nobody sees."""
     needs = dict.fromkeys(["customer_id", "at", "direction", touch])
     table = scope.open(interactions, Interaction, needs=list(needs), is_main=False)
     is_touch = (nw.col("direction") == "outbound") & (nw.col("at") <= scope.known_until)
     kind = nw.col(touch).fill_null("unknown")
-    return table.rows.filter(is_touch).select("customer_id", touched_day=day_of("at"), touched_by=kind)
+    touches = table.rows.filter(is_touch).select("customer_id", touched_day=day_of("at"), touched_by=kind)
+    return touches, unknown_words(table, "direction", _DIRECTIONS)
 
 
 def _touched(terms: nw.LazyFrame[Any], touches: nw.LazyFrame[Any], kind: str, within_days: int) -> nw.LazyFrame[Any]:
