@@ -125,7 +125,7 @@ class Conversion:
             return self._as_recorded(rows)
         kept = rows.collect_schema().names()
         events = [column for column in self.columns(cls) if column in columns]
-        rows = rows.with_columns(rate_day=self._day(cls, rows, events))
+        rows = rows.with_columns(rate_day=self._day(cls, events))
         by_day = self._by_day(as_text=not events or not isinstance(schema(cls)[events[0]], pl.Datetime))
         rows = rows.with_columns(nw.lit(value=False).alias(HAS_NO_RATE))
         for amount in amounts:
@@ -157,10 +157,10 @@ class Conversion:
             nw.when(~nw.col("currency").is_null()).then(nw.lit(self.rates.into)).alias("currency"),
         )
 
-    def _day(self, cls: type[Record], rows: nw.LazyFrame[Any], columns: Sequence[str]) -> nw.Expr:
+    def _day(self, cls: type[Record], columns: Sequence[str]) -> nw.Expr:
         """The day whose rate counts; what has no event yet, or a planned one, has the rate of `as_of`."""
         are_instants = bool(columns) and isinstance(schema(cls)[columns[0]], pl.Datetime)
-        days = [day_of(column) if are_instants else _as_text(rows, column) for column in columns]
+        days = [day_of(column) if are_instants else nw.col(column).cast(nw.String) for column in columns]
         today = nw.lit((self.as_of - _EPOCH).days, nw.Int64) if are_instants else nw.lit(self.as_of.isoformat())
         day = nw.coalesce(*days, today)
         return nw.when(day > today).then(today).otherwise(day)
@@ -192,11 +192,3 @@ class Conversion:
             if self.every is None
             else min(self.last, period_of(index_of(day, self.every), self.every).end - _DAY)
         )
-
-
-def _as_text(rows: nw.LazyFrame[Any], column: str) -> nw.Expr:
-    """A column of days as text, which every engine can make of them; pandas means days by midnights without a time zone."""
-    held = rows.collect_schema()[column]
-    if held == nw.Date or (isinstance(held, nw.Datetime) and held.time_zone is None):
-        return nw.col(column).cast(nw.Date).cast(nw.String)
-    raise InvalidInput(f"column {column!r} is {held}; give days")

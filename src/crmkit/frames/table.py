@@ -255,8 +255,10 @@ def _integer(value: nw.Expr, found: nw.dtypes.DType, where: str) -> nw.Expr:
 
 def _day(value: nw.Expr, found: nw.dtypes.DType, where: str) -> nw.Expr:
     """Days; pandas has midnights without a time zone for them."""
-    if found == nw.Date or (isinstance(found, nw.Datetime) and found.time_zone is None):
+    if found == nw.Date:
         return value
+    if isinstance(found, nw.Datetime) and found.time_zone is None:
+        return value.cast(nw.Date)
     raise _wrong_type(where, found, "dates")
 
 

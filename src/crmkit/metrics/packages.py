@@ -63,7 +63,7 @@ def package_balance(
     """
     scope = make_scope(PACKAGE_BALANCE, method, asked)
     rows = _balances(scope, packages, usages)
-    expired = day_number(*civil_day(rows, "expires_on")) <= index_of(day_at(scope, scope.as_of), "day")
+    expired = day_number(*civil_day("expires_on")) <= index_of(day_at(scope, scope.as_of), "day")
     state = nw.when(expired).then(nw.lit(_EXPIRED)).otherwise(nw.lit(_VALID))
     outcome = nw.concat_str([state, nw.col("unit")])
     (found,) = yield [
@@ -119,7 +119,7 @@ def package_expiry(
     """
     scope = make_scope(PACKAGE_EXPIRY, method, asked)
     rows = _balances(scope, packages, usages)
-    rows = dated(rows, civil_day(rows, "expires_on"))
+    rows = dated(rows, civil_day("expires_on"))
     outcome = nw.concat_str([nw.lit(_EXPIRED), nw.col("unit")])
     outcome = nw.when(nw.col(DUE).is_null()).then(nw.lit("never expires")).otherwise(outcome)
     (found,) = yield [
@@ -141,10 +141,10 @@ def _balances(scope: Scope, packages: Any, usages: Any) -> nw.LazyFrame[Any]:
     bonus = nw.col("bonus_units").fill_null(0) if "bonus_units" in table.columns else nw.lit(0, nw.Int64)
     unit = nw.col("unit").fill_null("unit") if "unit" in table.columns else nw.lit("unit")
     rows = rows.with_columns(total=nw.col("units").fill_null(0).cast(nw.Int64) + bonus.cast(nw.Int64), unit=unit)
-    until = day_number(*civil_day(rows, "expires_on"))
+    until = day_number(*civil_day("expires_on"))
     from_ = nw.lit(None, nw.Int64)
     if "valid_from_on" in table.columns:
-        from_ = day_number(*civil_day(rows, "valid_from_on"))
+        from_ = day_number(*civil_day("valid_from_on"))
     days = rows.select(package_id="id", from_day=from_, until_day=until)
     used = _net_usages(scope, usages).join(days, on="package_id", how="inner")
     day = nw.col("used_day")

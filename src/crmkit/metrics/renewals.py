@@ -192,7 +192,7 @@ def _subscriptions(scope: Scope, data: Any, needs: Sequence[str], *, is_priced: 
     texts = {"won_back_from_id", "price_currency"} - table.columns
     rows = rows.with_columns(nw.lit(None, nw.String).alias(each) for each in sorted(texts))
     rows = rows.filter(nw.col("started_at").is_null() | (nw.col("started_at") <= scope.known_until))
-    return dated(rows, civil_day(rows, "term_ends_on")).with_columns(yearly=_yearly(table.columns))
+    return dated(rows, civil_day("term_ends_on")).with_columns(yearly=_yearly(table.columns))
 
 
 def _yearly(columns: frozenset[str]) -> nw.Expr:
@@ -333,7 +333,7 @@ def freeze_share(
     needs = ("category", "started_at", "ended_at", "frozen_on", *used)
     table = scope.open(subscriptions, Subscription, needs=needs, uses=("id",))
     category, ended_at = nw.col("category"), nw.col("ended_at")
-    year, month, day = civil_day(table.rows, "frozen_on")
+    year, month, day = civil_day("frozen_on")
     today = index_of(day_at(scope, scope.as_of), "day")
     was_frozen = (day_number(year, month, day) <= today).fill_null(value=False)
     is_frozen = was_frozen | ((category == "frozen") & nw.col("frozen_on").is_null())

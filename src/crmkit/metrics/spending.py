@@ -26,7 +26,6 @@ from crmkit.stats.periods import index_of, period_of, zone
 Accrual = Literal["daily", "cash"]
 COST, _CUSTOMER, _LEAD = "cost", "new", "lead"
 _DAY = timedelta(days=1)
-_DAYS = ("incurred_on", "starts_on", "ends_on")
 
 RETENTION_COST = Definition(
     name="retention_cost",
@@ -247,9 +246,8 @@ def spent(
     needs = ("category", "amount", "incurred_on")
     uses = ("currency", "allocation_share", "id", *(("starts_on", "ends_on") if accrual == "daily" else ()))
     table = attrs.evolve(scope, where=EVERYTHING).open(costs, Cost, needs=needs, uses=uses)
-    rows_ = table.rows.with_columns(_day(table, column) for column in _DAYS if column in table.columns)
     keys = ["scope_period", *group_columns(scope.by)]
-    undated = rows_.with_columns(scope_period=nw.lit(None, nw.Int64))
+    undated = table.rows.with_columns(scope_period=nw.lit(None, nw.Int64))
     record = nw.col("id") if "id" in table.columns else None
     asking = question(
         undated, keys, outcome=_flaw(table), bucket=_packed(table), amount=nw.col("amount"), record=record
@@ -267,14 +265,6 @@ def spent(
                 )
             booked = merged(booked, dict(_accrued(scope, key, line, sums, lag_days)))
     return booked
-
-
-def _day(table: Table, column: str) -> nw.Expr:
-    """A column of days; pandas, which has none, means them by midnights without a time zone."""
-    held = table.rows.collect_schema()[column]
-    if held == nw.Date or (isinstance(held, nw.Datetime) and held.time_zone is None):
-        return nw.col(column).cast(nw.Date)
-    raise InvalidInput(f"Cost column {column!r} is {held}; give days")
 
 
 def _flaw(table: Table) -> nw.Expr:

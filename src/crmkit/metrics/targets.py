@@ -1,7 +1,7 @@
 """Targets: how much of what was to be won has been won."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Unpack
 
 import attrs
@@ -182,7 +182,7 @@ def _quotas(scope: Scope, targets: Any, level: str | None, metric: str) -> _Quot
     for row in found:
         owner = "owner_id" if row.get("owner_id") else "team" if row.get("team") else None
         whose = () if owner is None else (row[owner],)
-        start, end = (_as_day(row[each]) for each in ("starts_on", "ends_on"))
+        start, end = row["starts_on"], row["ends_on"]
         if start < until and (first is None or end > first):
             quota = _Quota(whose, start, end, int(row[scope.method]), row.get("currency"))
             levels.setdefault(owner, []).append(quota)
@@ -198,11 +198,6 @@ def _until(scope: Scope) -> date:
         return first_day_from(scope, scope.end)
     last = index_of(day_at(scope, last_moment(scope)), scope.every)
     return periods.period_of(last, scope.every).end
-
-
-def _as_day(day: date) -> date:
-    """A day; pandas has instants only."""
-    return day.date() if isinstance(day, datetime) else day
 
 
 def _spans(scope: Scope, quotas: Sequence[_Quota]) -> dict[int | None, tuple[date, date]]:
