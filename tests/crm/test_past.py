@@ -14,7 +14,7 @@ from crmkit.errors import CrmError, InvalidInput, NotFound
 from crmkit.model import Customer, CustomField, Deal, Money, Order, Record, Transition
 from crmkit.rules import EVERYTHING, field
 from tests.crm.club import GYM, NOON, OWN, Member, SettableClock, everything, ids, people
-from tests.examples import few
+from tests.examples import few, rare
 
 HOUR = timedelta(hours=1)
 
@@ -272,7 +272,7 @@ def _do_both(crm: CRM, one: str, other: str) -> None:
     crm.customers.delete(other)
 
 
-@few
+@rare
 @given(steps=STEPS)
 @pytest.mark.parametrize("url", ["memory://", "sqlite://"])
 def test_at_every_instant_the_past_is_what_was_there_then(url: str, steps: list[Step]) -> None:
