@@ -233,8 +233,8 @@ def compare_heights(found: dict[str, dict[str, Any]], file: Path) -> None:
     import numpy as np
     import polars as pl
 
-    from crmkit.segmentation.lifetime.beta_geometric import _likelihood
-    from crmkit.segmentation.lifetime.summaries import PURCHASES, compressed
+    from crmkit.segmentation.lifetime.models.beta_geometric import _likelihood
+    from crmkit.segmentation.lifetime.models.summaries import PURCHASES, compressed
 
     likelihood = _likelihood(compressed(pl.read_parquet(file), PURCHASES), first=0)
     for contender, each in found.items():

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from crmkit.errors import InvalidInput
 from crmkit.segmentation.lifetime import BgNbd, MbgNbd
-from crmkit.segmentation.lifetime.beta_geometric import _likelihood
-from crmkit.segmentation.lifetime.summaries import PURCHASES, compressed
+from crmkit.segmentation.lifetime.models.beta_geometric import _likelihood
+from crmkit.segmentation.lifetime.models.summaries import PURCHASES, compressed
 from tests.examples import few
 from tests.segmentation.lifetime.cdnow import NAMES, rounded
 from tests.segmentation.lifetime.laws import check_gradient, check_summit, histories, parameters

@@ -14,7 +14,7 @@ from scipy.special import hyp2f1
 
 from crmkit.errors import InvalidInput
 from crmkit.segmentation.lifetime import BetaDiscreteWeibull, ShiftedBetaGeometric, survivors_summary
-from crmkit.segmentation.lifetime.contracts import _contracts, _likelihood
+from crmkit.segmentation.lifetime.models.contracts import _contracts, _likelihood
 from tests.examples import few
 from tests.segmentation.lifetime.laws import check_gradient, check_summit, parameters
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crmkit.errors import InvalidInput
 from crmkit.segmentation.lifetime import GammaGamma
-from crmkit.segmentation.lifetime.gamma_gamma import _likelihood
+from crmkit.segmentation.lifetime.models.gamma_gamma import _likelihood
 from tests.examples import few
 from tests.segmentation.lifetime.cdnow import NAMES, rounded
 from tests.segmentation.lifetime.laws import check_gradient, check_summit, parameters

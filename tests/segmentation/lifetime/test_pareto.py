@@ -11,8 +11,8 @@ from hypothesis import given
 from scipy.special import hyp2f1
 
 from crmkit.segmentation.lifetime import ParetoNbd
-from crmkit.segmentation.lifetime.pareto import _likelihood
-from crmkit.segmentation.lifetime.summaries import PURCHASES, compressed
+from crmkit.segmentation.lifetime.models.pareto import _likelihood
+from crmkit.segmentation.lifetime.models.summaries import PURCHASES, compressed
 from tests.examples import few
 from tests.segmentation.lifetime.cdnow import NAMES, rounded
 from tests.segmentation.lifetime.laws import check_gradient, check_summit, histories, parameters

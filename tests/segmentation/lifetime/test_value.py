@@ -264,7 +264,7 @@ def test_without_scipy_the_error_says_what_to_install() -> None:
         "try: lifetime.BgNbd\n"
         "except MissingExtra as error: print(error)"
     )
-    assert run(code) == "lifetime.BgNbd needs SciPy: pip install 'crmkit[lifetime]'\n"
+    assert run(code) == "the models of lifetime value need SciPy: pip install 'crmkit[lifetime]'\n"
 
 
 @pytest.mark.parametrize("model", [BgNbd, MbgNbd, ParetoNbd])

@@ -7,8 +7,8 @@ import attrs
 import numpy as np
 from scipy.special import expit, logsumexp
 
-from crmkit.segmentation.lifetime.numerics import Likelihood, digamma_rising, fitted, log_rising, positive
-from crmkit.segmentation.lifetime.summaries import Numbers, Observed, history, length, observed_purchases, plain
+from crmkit.segmentation.lifetime.models.numerics import Likelihood, digamma_rising, fitted, log_rising, positive
+from crmkit.segmentation.lifetime.models.summaries import Numbers, Observed, history, length, observed_purchases, plain
 
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(40)
 _POINTS, _LOG_WEIGHTS = (_POINTS + 1) / 2, np.log(_WEIGHTS / 2)

@@ -11,8 +11,16 @@ import attrs
 import numpy as np
 from scipy.special import betainc, betaln, expit, gammaln, xlog1py, xlogy
 
-from crmkit.segmentation.lifetime.numerics import Likelihood, digamma_rising, fitted, log_rising, positive
-from crmkit.segmentation.lifetime.summaries import Numbers, Observed, history, length, observed_purchases, plain, whole
+from crmkit.segmentation.lifetime.models.numerics import Likelihood, digamma_rising, fitted, log_rising, positive
+from crmkit.segmentation.lifetime.models.summaries import (
+    Numbers,
+    Observed,
+    history,
+    length,
+    observed_purchases,
+    plain,
+    whole,
+)
 
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(160)
 _POINTS, _WEIGHTS = (_POINTS + 1) / 2, _WEIGHTS / 2

@@ -13,9 +13,9 @@ import polars as pl
 from scipy.special import betaln
 
 from crmkit.errors import InvalidInput
-from crmkit.segmentation.lifetime.numerics import Likelihood, digamma_rising, fitted, positive
+from crmkit.segmentation.lifetime.models.numerics import Likelihood, digamma_rising, fitted, positive
+from crmkit.segmentation.lifetime.models.summaries import Numbers, Observed, check, compressed, length, whole
 from crmkit.segmentation.lifetime.purchases import days
-from crmkit.segmentation.lifetime.summaries import Numbers, Observed, check, compressed, length, whole
 
 _NEGLIGIBLE = 1e-16
 _LONGEST = 1_000_000

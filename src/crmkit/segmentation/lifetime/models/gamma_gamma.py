@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import digamma, gammaln
 
 from crmkit.errors import InvalidInput
-from crmkit.segmentation.lifetime.numerics import Likelihood, fitted, positive
-from crmkit.segmentation.lifetime.summaries import Numbers, compressed, plain
+from crmkit.segmentation.lifetime.models.numerics import Likelihood, fitted, positive
+from crmkit.segmentation.lifetime.models.summaries import Numbers, compressed, plain
 
 
 @attrs.frozen(kw_only=True)

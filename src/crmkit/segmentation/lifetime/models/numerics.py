@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import digamma, gammaln
 
 from crmkit.errors import InvalidInput
-from crmkit.segmentation.lifetime.summaries import Numbers
+from crmkit.segmentation.lifetime.models.summaries import Numbers
 
 Likelihood = Callable[[Numbers], tuple[float, Numbers]]
 """Positive parameters to the logarithm of their likelihood and its gradient."""

@@ -8,8 +8,15 @@ import numpy as np
 import polars as pl
 
 from crmkit.errors import InvalidInput, MissingExtra
-from crmkit.segmentation.lifetime.summaries import PURCHASES, check, checked_purchases, collected, in_memory, whole
-from crmkit.segmentation.lifetime.value import Purchases
+from crmkit.segmentation.lifetime.models.summaries import (
+    PURCHASES,
+    check,
+    checked_purchases,
+    collected,
+    in_memory,
+    whole,
+)
+from crmkit.segmentation.lifetime.models.value import Purchases
 
 if TYPE_CHECKING:
     import altair as alt

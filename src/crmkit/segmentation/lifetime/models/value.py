@@ -9,9 +9,8 @@ import numpy as np
 import polars as pl
 
 from crmkit.errors import InvalidInput
-from crmkit.segmentation.lifetime.gamma_gamma import GammaGamma
-from crmkit.segmentation.lifetime.purchases import days
-from crmkit.segmentation.lifetime.summaries import (
+from crmkit.segmentation.lifetime.models.gamma_gamma import GammaGamma
+from crmkit.segmentation.lifetime.models.summaries import (
     PURCHASES,
     Numbers,
     checked_purchases,
@@ -21,6 +20,7 @@ from crmkit.segmentation.lifetime.summaries import (
     whole,
     with_column,
 )
+from crmkit.segmentation.lifetime.purchases import days
 
 
 class Purchases(Protocol):
