@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
+from threading import Barrier
 from time import monotonic
 
 import pytest
@@ -54,11 +55,13 @@ def test_readers_do_not_wait_for_a_transaction() -> None:
 
 def test_busy_threads_do_not_starve_others() -> None:
     store = MemoryStore()
-    ends = monotonic() + 0.5
+    ends: list[float] = []
+    together = Barrier(8, action=lambda: ends.append(monotonic() + 0.5))
     rounds = [0] * 8
 
     def work(thread: int) -> None:
-        while monotonic() < ends:
+        together.wait()
+        while monotonic() < ends[0]:
             with store.transaction():
                 store.add([Employee(name="Ann")])
             rounds[thread] += 1
