@@ -1,7 +1,7 @@
 """Patterns are matched as everybody expects, and no pattern takes long."""
 
 import re
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import example, given
@@ -46,7 +46,7 @@ def test_a_backslash_makes_wildcards_themselves_and_nothing_else_is_special(
 
 def test_the_worst_pattern_is_as_fast_as_its_text_is_long() -> None:
     fits = matcher("%a_" * 333 + "b")
-    started = perf_counter()
+    started = process_time()
 
     assert not fits("a" * 100_000)
-    assert perf_counter() - started < 5
+    assert process_time() - started < 5

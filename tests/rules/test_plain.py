@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -338,11 +338,11 @@ def test_a_rule_may_be_saved_as_deep_as_it_may_be() -> None:
 @pytest.mark.parametrize("part", [{"all": []}, {"field": "a", "operator": "empty"}], ids=["groups", "comparisons"])
 def test_a_large_rule_of_a_stranger_is_refused_in_little_time(part: Any) -> None:
     text = json.dumps({"version": 1, "rule": {"any": [{"all": [part] * 400}] * 120}})
-    started = perf_counter()
+    started = process_time()
 
     with pytest.raises(InvalidInput, match="the rule is too large"):
         from_json(text)
-    assert perf_counter() - started < 5
+    assert process_time() - started < 5
 
 
 def test_data_that_refers_to_itself_comes_to_an_end() -> None:
