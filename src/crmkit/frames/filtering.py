@@ -63,15 +63,34 @@ def filtered(rows: Rows, where: Rule, cls: type[Record], related: Mapping[type[R
     if next(where.comparisons(), None) is None:  # engines filter by columns only
         return rows if predicate(where, cls)(None) else rows.head(0)
     known = _known(where, cls, related)
+    joined, answers = _answered(rows, where, known, related)
+    kept = joined.filter(_expression(where, known, answers))
+    return kept.drop(*answers.values()) if answers else kept
+
+
+def marked(rows: Rows, rules: Mapping[str, Rule], cls: type[Record], related: Mapping[type[Record], Rows]) -> Rows:
+    """Return the rows of an opened table with a column for each rule: 1 where it holds, and 0 where it does not."""
+    every = AllOf(tuple(rules.values()))
+    known = _known(every, cls, related)
+    joined, answers = _answered(rows, every, known, related)
+    holds = {name: _if_known(_expression(rule, known, answers)) for name, rule in rules.items()}
+    found = joined.with_columns(
+        **{name: nw.when(each).then(nw.lit(1)).otherwise(nw.lit(0)) for name, each in holds.items()}
+    )
+    return found.drop(*answers.values()) if answers else found
+
+
+def _answered(
+    rows: Rows, where: Rule, known: Columns, related: Mapping[type[Record], Rows]
+) -> tuple[Rows, dict[Comparison, str]]:
+    """The rows with what a rule asks of related records beside them, and the columns that have it."""
     answers: dict[Comparison, str] = {}
-    joined = rows
     for asked in _questions(where, known):
         if asked.comparison not in answers:
             name = answers.setdefault(asked.comparison, f"related_{len(answers)}")
             answer = _answer(asked, related[asked.relation.cls], name)
-            joined = joined.join(answer, left_on="id", right_on="related_key", how="left")
-    kept = joined.filter(_expression(where, known, answers))
-    return kept.drop(*answers.values()) if answers else kept
+            rows = rows.join(answer, left_on="id", right_on="related_key", how="left")
+    return rows, answers
 
 
 def _known(where: Rule, cls: type[Record], classes: Iterable[type[Record]] = ()) -> Columns:

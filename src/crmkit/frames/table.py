@@ -11,11 +11,11 @@ from narwhals.exceptions import DuplicateError
 from crmkit.errors import InvalidInput, choices
 from crmkit.frames.convert import from_records
 from crmkit.frames.door import engine_of, through_the_door
-from crmkit.frames.filtering import filter_columns, filtered, related_columns
+from crmkit.frames.filtering import filter_columns, filtered, marked, related_columns
 from crmkit.frames.rates import HAS_NO_RATE, Conversion
 from crmkit.frames.schema import INSTANT, MONEY_DECIMALS, schema
 from crmkit.model.records import Record
-from crmkit.rules import EVERYTHING, Rule
+from crmkit.rules import EVERYTHING, AllOf, Rule
 
 MONEY_UNITS = 10**MONEY_DECIMALS
 """Money is summed in whole ten-thousandths of a currency, so that a sum is exact in any order."""
@@ -73,6 +73,7 @@ def open_table(
     columns: Mapping[str, str] | None = None,
     tz: str = "UTC",
     where: Rule = EVERYTHING,
+    marks: Mapping[str, Rule] | None = None,
     related: Mapping[type[Record], Any] | None = None,
     conversion: Conversion | None = None,
 ) -> Table:
@@ -80,16 +81,18 @@ def open_table(
 
     `data` is an iterable of records, a Polars DataFrame or LazyFrame, a pandas DataFrame or an Arrow table; or a DuckDB relation, an
     Ibis table or a PySpark DataFrame, which are counted where they are. `columns` maps published names to the caller's. Civil days and
-    periods are those of `tz`. `related` is the data of other classes, with published names, of which the rule asks about related
-    records. With a `conversion` amounts are of one currency, and empty where there is no rate, which the column `HAS_NO_RATE` says.
-    Raises `InvalidInput` for a missing column, a naive timestamp, a wrong type, or a rule that does not fit.
+    periods are those of `tz`. `marks` are rules by the names of columns that have 1 where they hold and 0 where they do not. `related`
+    is the data of other classes, with published names, of which the rules ask about related records. With a `conversion` amounts are
+    of one currency, and empty where there is no rate, which the column `HAS_NO_RATE` says. Raises `InvalidInput` for a missing
+    column, a naive timestamp, a wrong type, or a rule that does not fit.
     """
     renamed = {} if columns is None else columns
     if not isinstance(renamed, Mapping):
         raise InvalidInput(
             f"columns={columns!r} is no mapping; give columns={{'closed_at': 'the name that the data has'}}"
         )
-    asked = filter_columns(where, cls, related or ())
+    rules = AllOf((where, *marks.values())) if marks else where
+    asked = filter_columns(rules, cls, related or ())
     needs = [*needs, *(column for column in asked if column not in needs)]
     uses = [*uses, *(column for column in (conversion.columns(cls) if conversion else ()) if column not in needs)]
     name = cls.__name__
@@ -109,8 +112,11 @@ def open_table(
     ]
     instants = [column for column in found if published[column] == INSTANT]
     rows = through_the_door(frame.select(*expressions, *groups), instants, tz)
+    others = _related_rows(rows, rules, cls, related or {}) if rules != EVERYTHING else {}
     if where != EVERYTHING:
-        rows = filtered(rows, where, cls, _related_rows(rows, where, cls, related or {}))
+        rows = filtered(rows, where, cls, others)
+    if marks:
+        rows = marked(rows, marks, cls, others)
     if conversion is None:
         return Table(rows, frozenset(found))
     return Table(conversion.apply(rows, cls, list(found)), frozenset({*found, HAS_NO_RATE}))

@@ -1,8 +1,8 @@
 """The one question that a KPI asks of a table: how many rows of which outcome, and what they sum to."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import attrs
 import narwhals as nw
@@ -11,17 +11,17 @@ from narwhals.exceptions import InvalidOperationError
 
 from crmkit.errors import InvalidInput
 from crmkit.frames.door import exact
+from crmkit.frames.words import STRANGE
 
 
-@attrs.frozen
-class Sums:
+class Sums(NamedTuple):
     """The number of rows, and the sum and the sum of squares of their amounts; all exact, so they add in any order."""
 
     n: int = 0
     total: int = 0
     squares: int = 0
 
-    def __add__(self, other: Self) -> Self:
+    def __add__(self, other: Self) -> Self:  # type: ignore[override] - sums add, tuples do not
         """Return the sums of both sets of rows, which share no row."""
         return type(self)(self.n + other.n, self.total + other.total, self.squares + other.squares)
 
@@ -107,7 +107,8 @@ def question(
     Rows without an outcome do not count. Sums of `squares` are asked for only where an interval needs them. With a `last` period
     rows count from the period that is their first key on, before that of `until`, which is empty for those that last.
     """
-    counted = rows.select(
+    # The other columns stay for the words of those that have no meaning; an engine reads what is asked for.
+    counted = rows.with_columns(
         *(nw.col(key).alias(f"key_{number}") for number, key in enumerate(keys)),
         outcome=outcome,
         bucket=nw.lit(None, nw.Int64) if bucket is None else bucket,
@@ -133,7 +134,24 @@ def answers(questions: Sequence[Question]) -> list[Tally]:
         raise InvalidInput(
             "column 'amount' holds a number that is too large; give amounts below 922 trillion"
         ) from None
-    return [_tally(each, found[number]) for number, each in enumerate(questions)]
+    return [_with_words(each, _tally(each, found[number])) for number, each in enumerate(questions)]
+
+
+def _with_words(asked: Question, tally: Tally) -> Tally:
+    """Put strange words in place of the columns that hold them; they are looked up only where there are any."""
+    if not any(name.startswith(STRANGE) for counts in tally.values() for name in counts):
+        return tally
+    return {key: dict(_named(asked, key, counts)) for key, counts in tally.items()}
+
+
+def _named(asked: Question, key: Key, counts: Counts) -> Iterator[tuple[str, Mapping[Any, Sums]]]:
+    for name, sums in counts.items():
+        if not name.startswith(STRANGE):
+            yield name, sums
+            continue
+        word = name.removeprefix(STRANGE)
+        for found, n in _behind(asked, key, [name]).group_by(word).agg(n=nw.len()).collect("polars").iter_rows():
+            yield f"{STRANGE}{found}", {None: Sums(n)}
 
 
 def _tally(asked: Question, answer: pl.DataFrame) -> Tally:
@@ -195,6 +213,12 @@ def records_behind(asked: Question, key: Key, outcomes: Sequence[str]) -> list[s
     """Return the ids of the records that were counted under a key with one of some outcomes, sorted."""
     if len(key) > asked.n_keys:  # it was asked about something else
         return []
+    found = _behind(asked, key, outcomes).select("record").collect("polars").to_native()["record"]
+    return sorted(found.drop_nulls().to_list())
+
+
+def _behind(asked: Question, key: Key, outcomes: Sequence[str]) -> nw.LazyFrame[Any]:
+    """The rows that were counted under a key with one of some outcomes."""
     rows = asked.rows.filter(nw.col("outcome").is_in(list(outcomes)))
     for number, value in enumerate(key):
         column = nw.col(f"key_{number}")
@@ -202,5 +226,4 @@ def records_behind(asked: Question, key: Key, outcomes: Sequence[str]) -> list[s
             rows = rows.filter((column <= value) & (nw.col("until").is_null() | (nw.col("until") > value)))
         else:
             rows = rows.filter(column.is_null() if value is None else column == value)
-    found = rows.select("record").collect("polars").to_native()["record"]
-    return sorted(found.drop_nulls().to_list())
+    return rows

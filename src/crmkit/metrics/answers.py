@@ -9,6 +9,7 @@ from crmkit.errors import InvalidInput
 from crmkit.frames.door import period_of
 from crmkit.frames.table import Table, group_columns
 from crmkit.frames.tally import Counts, Question, Tally
+from crmkit.frames.words import one_of
 from crmkit.metrics.scope import Scope, rows
 from crmkit.model.survey import SurveyKind, SurveyResponse
 from crmkit.stats import intervals
@@ -107,7 +108,7 @@ def with_superseded(
     Rows that tie in instant and score are alike in all that counts, so which of them is the first does not matter.
     """
     at, score = nw.col("responded_at"), nw.col("score")
-    competes = nw.col("answer").is_in(counted) & ~nw.col(subject).is_null() & scope.window(at)
+    competes = one_of(nw.col("answer"), counted) & ~nw.col(subject).is_null() & scope.window(at)
     index = nw.lit(0) if scope.every is None else period_of("responded_at", scope.every)
     keys = ["rated_in", "competes", subject, *group_columns(scope.by)]
     rated = answers.with_columns(rated_in=index, competes=competes)

@@ -9,10 +9,11 @@ from crmkit.errors import InvalidInput
 from crmkit.frames.door import MICROSECONDS_A_DAY, beside, exact
 from crmkit.frames.table import MONEY_UNITS, group_columns
 from crmkit.frames.tally import Counts, Question, Tally
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.base import ORDER_CATEGORIES
 from crmkit.metrics.days import days_window
 from crmkit.metrics.money import one_currency, unpriced
-from crmkit.metrics.scope import Scope, all_sums, check_outcomes, unknown
+from crmkit.metrics.scope import Scope, all_sums, check_outcomes
 from crmkit.model.interaction import Interaction
 from crmkit.model.order import Order
 
@@ -83,7 +84,7 @@ def _sold(scope: Scope, orders: Any) -> nw.LazyFrame[Any]:
         .then(unpriced(table.columns))
         .when(category == "cancelled")
         .then(nw.lit("cancelled"))
-        .when(~category.is_null() & ~category.is_in(ORDER_CATEGORIES))
+        .when(~category.is_null() & ~one_of(category, ORDER_CATEGORIES))
         .then(unknown("category"))
         .when(nw.col("customer_id").is_null())
         .then(nw.lit("no customer"))

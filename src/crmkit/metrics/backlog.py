@@ -8,12 +8,13 @@ import narwhals as nw
 from crmkit.errors import InvalidInput
 from crmkit.frames.door import day_of
 from crmkit.frames.tally import Counts, Question, Tally
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.days import day_at
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import durations, number, share
 from crmkit.metrics.lengths import MICROSECONDS_A_MINUTE, timed
-from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, unknown
+from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result
 from crmkit.metrics.states import last_moment, state
 from crmkit.metrics.tickets import (
     CATEGORIES,
@@ -387,7 +388,7 @@ def _creations(scope: Scope, rows: nw.LazyFrame[Any]) -> Question:
     outcome = (
         nw.when(category.is_null())
         .then(nw.lit("no category"))
-        .when(~category.is_in(CATEGORIES))
+        .when(~one_of(category, CATEGORIES))
         .then(unknown("category"))
         .when(created_at.is_null())
         .then(nw.lit(_UNDATED))
@@ -395,14 +396,14 @@ def _creations(scope: Scope, rows: nw.LazyFrame[Any]) -> Question:
         .then(nw.lit("resolved without a date"))
         .otherwise(nw.lit(_CREATED))
     )
-    return scope.question(rows, at="created_at", dated=category.is_in(CATEGORIES) & ~is_endless, outcome=outcome)
+    return scope.question(rows, at="created_at", dated=one_of(category, CATEGORIES) & ~is_endless, outcome=outcome)
 
 
 def _unresolved(scope: Scope, rows: nw.LazyFrame[Any]) -> Question:
     """Ask for the tickets that were unresolved at the end of each period, by the civil day of their creation."""
     resolved = nw.col("category") == "resolved"
     known = rows.filter(
-        nw.col("category").is_in(CATEGORIES)
+        one_of(nw.col("category"), CATEGORIES)
         & ~nw.col("created_at").is_null()
         & ~(resolved & nw.col("resolved_at").is_null())
     )
@@ -480,9 +481,9 @@ def _promise(is_done: nw.Expr, merged: nw.Expr) -> nw.Expr:
     category, priority = nw.col("category"), nw.col("priority")
     length, target = nw.col("length"), nw.col("target")
     return (
-        nw.when(~category.is_in(CATEGORIES))
+        nw.when(~one_of(category, CATEGORIES))
         .then(unknown("category"))
-        .when(~priority.is_in(_PRIORITIES))
+        .when(~one_of(priority, _PRIORITIES))
         .then(unknown("priority"))
         .when(nw.col("created_at").is_null())
         .then(nw.lit(_UNDATED))

@@ -16,11 +16,12 @@ from crmkit.frames.door import MICROSECONDS_A_DAY, beside, moment, period_of
 from crmkit.frames.small import small_table
 from crmkit.frames.table import Table, group_columns
 from crmkit.frames.tally import Counts, Question, Tally, merged, question
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import number, share
 from crmkit.metrics.result import MetricResult
-from crmkit.metrics.scope import Asked, Finish, Scope, check_outcomes, make_scope, result, rows, unknown
+from crmkit.metrics.scope import Asked, Finish, Scope, check_outcomes, make_scope, result, rows
 from crmkit.model.order import Order
 from crmkit.model.subscription import Subscription
 from crmkit.stats.periods import Every, index_of, instant, zone
@@ -359,7 +360,7 @@ def flaw(table: Table) -> nw.Expr:
     reason = nw.when(nw.col("customer_id").is_null()).then(nw.lit("no customer"))
     if "category" in table.columns:
         category = nw.col("category")
-        reason = reason.when(~category.is_null() & ~category.is_in(CATEGORIES)).then(unknown("category"))
+        reason = reason.when(~category.is_null() & ~one_of(category, CATEGORIES)).then(unknown("category"))
         reason = reason.when(category == "trial").then(nw.lit("trial"))
         reason = reason.when((category == "lapsed") & ended.is_null()).then(nw.lit("ended without a date"))
     reason = reason.when(started.is_null()).then(nw.lit("no start date"))
@@ -546,7 +547,7 @@ def _no_purchase(table: Table) -> nw.Expr:
     reason = nw.when(nw.col("customer_id").is_null()).then(nw.lit("no customer"))
     if "category" in table.columns:
         category = nw.col("category")
-        reason = reason.when(~category.is_null() & ~category.is_in(ORDER_CATEGORIES)).then(unknown("category"))
+        reason = reason.when(~category.is_null() & ~one_of(category, ORDER_CATEGORIES)).then(unknown("category"))
         reason = reason.when(category == "cancelled").then(nw.lit("cancelled"))
     if "amount" in table.columns:
         reason = reason.when(nw.col("amount") < 0).then(nw.lit("refund"))

@@ -7,7 +7,7 @@ import attrs
 import narwhals as nw
 
 from crmkit.errors import InvalidInput
-from crmkit.frames.door import MICROSECONDS_A_DAY, beside
+from crmkit.frames.door import MICROSECONDS_A_DAY, CivilDay, beside, day_number
 from crmkit.frames.table import Table
 from crmkit.metrics.scope import Scope
 from crmkit.stats.periods import index_of, instant, zone
@@ -16,9 +16,6 @@ DUE = "due_at"
 """The midnight of a civil day on which something was due, by the clock of its zone; see `civil`."""
 
 DUE_DAY, _DUE_MONTH = beside(DUE)
-_DAY_0 = 719_468
-"""The days from the first of March of the year 0 to 1970."""
-
 _SMALLEST = timedelta(microseconds=1)
 
 
@@ -52,32 +49,12 @@ def civil(scope: Scope) -> Scope:
     )
 
 
-CivilDay = tuple[nw.Expr, nw.Expr, nw.Expr]
-
-
-def civil_day(column: str) -> CivilDay:
-    """Return the year, month and day of a column of days."""
-    parts = nw.col(column).dt
-    return parts.year().cast(nw.Int64), parts.month().cast(nw.Int64), parts.day().cast(nw.Int64)
-
-
 def dated(rows: nw.LazyFrame[Any], on: CivilDay) -> nw.LazyFrame[Any]:
     """Return the rows with the midnight of a civil day as `due_at`, and beside it what stands beside an instant."""
     year, month, day = on
     return rows.with_columns(**{DUE_DAY: day_number(year, month, day), _DUE_MONTH: year * 12 + month - 1}).with_columns(
         **{DUE: nw.col(DUE_DAY) * MICROSECONDS_A_DAY}
     )
-
-
-def day_number(year: nw.Expr, month: nw.Expr, day: nw.Expr) -> nw.Expr:
-    """Return days since 1970 in whole numbers, because engines turn a date into a number each in its own way.
-
-    Years are counted from March, so that the day that only some years have is their last.
-    """
-    since_march = (month + 9) % 12
-    years = year - since_march // 10
-    leap_days = years // 4 - years // 100 + years // 400
-    return years * 365 + leap_days + (since_march * 153 + 2) // 5 + day - 1 - _DAY_0
 
 
 def with_instant(table: Table, column: str) -> nw.LazyFrame[Any]:

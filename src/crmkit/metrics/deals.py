@@ -7,11 +7,12 @@ import narwhals as nw
 
 from crmkit.frames.table import MONEY_UNITS, Table
 from crmkit.frames.tally import Counts, Question, Sums
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import share
 from crmkit.metrics.money import currency_bucket, one_currency, unpriced
-from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, unknown
+from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result
 from crmkit.model.deal import Deal
 
 CATEGORIES = ("open", "won", "lost")
@@ -102,7 +103,7 @@ def closed_deals(
 ) -> Question:
     """Count deals by outcome in the period of their close date; what is closed after `as_of` is open."""
     category, closed_at = nw.col("category"), nw.col("closed_at")
-    closed = category.is_in(["won", "lost"])
+    closed = one_of(category, ["won", "lost"])
     outcome = (
         nw.when(closed & closed_at.is_null())
         .then(nw.lit(_UNDATED))
@@ -120,7 +121,7 @@ def closed_deals(
         known,
         at="closed_at",
         dated=closed & (closed_at <= scope.known_until),
-        outcome=outcome.when(category.is_in(CATEGORIES)).then(category).otherwise(unknown("category")),
+        outcome=outcome.when(one_of(category, CATEGORIES)).then(category).otherwise(unknown("category")),
         bucket=bucket,
         amount=amount,
         squares=squares,
@@ -130,7 +131,7 @@ def closed_deals(
 def _created(scope: Scope, deals: Any) -> Question:
     table = scope.open(deals, Deal, needs=("category", "created_at", "closed_at"), uses=("id",))
     category = nw.col("category")
-    later = category.is_in(["won", "lost"]) & (nw.col("closed_at") > scope.known_until)
+    later = one_of(category, ["won", "lost"]) & (nw.col("closed_at") > scope.known_until)
     outcome = (
         nw.when(nw.col("created_at").is_null())
         .then(nw.lit("no creation date"))
@@ -138,7 +139,7 @@ def _created(scope: Scope, deals: Any) -> Question:
         .then(nw.lit(_UNCATEGORISED))
         .when(later)
         .then(nw.lit(_OPEN))
-        .when(category.is_in(CATEGORIES))
+        .when(one_of(category, CATEGORIES))
         .then(category)
         .otherwise(unknown("category"))
     )

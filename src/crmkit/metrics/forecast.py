@@ -9,6 +9,7 @@ import narwhals as nw
 from crmkit.errors import InvalidInput
 from crmkit.frames.table import MONEY_UNITS, Table, group_columns
 from crmkit.frames.tally import Counts, Question, Sums, Tally, question
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.chances import (
     LEARNED,
@@ -26,7 +27,7 @@ from crmkit.metrics.deals import CATEGORIES
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.money import one_currency, unpriced
 from crmkit.metrics.pipeline import record_id
-from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, rows, unknown
+from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, rows
 from crmkit.metrics.snapshots import ask_deals, ask_histories, forecastable, open_past, reporting_moment
 from crmkit.model.deal import Deal
 from crmkit.model.pipeline import Pipeline
@@ -198,7 +199,7 @@ def _too_young(known: Histories, days: int | None) -> tuple[str, ...]:
 
 
 ByStage = Mapping[tuple[str | None, str], float]
-_STRANGE_PROBABILITY = "?probability"
+_STRANGE_PROBABILITY = "no probability between 0 and 1"
 
 
 def probabilities_by_stage(given: Mapping[str, float] | Iterable[Pipeline] | None) -> ByStage:
@@ -230,13 +231,13 @@ def _expected(scope: Scope, table: Table, by_stage: ByStage, scale: int) -> Ques
     """Ask for the amounts of deals and the sums of their squares by currency and probability."""
     category, closed_at, amount = nw.col("category"), nw.col("closed_at"), nw.col("amount")
     created_at, probability = nw.col("created_at"), nw.col("scope_probability")
-    closed = category.is_in(["won", "lost"])
+    closed = one_of(category, ["won", "lost"])
     is_over = closed & (closed_at <= scope.known_until)
     is_new_win = is_over & (category == "won") & scope.window(closed_at)
     outcome = (
         nw.when(category.is_null())
         .then(nw.lit("no category"))
-        .when(~category.is_in(CATEGORIES))
+        .when(~one_of(category, CATEGORIES))
         .then(unknown("category"))
         .when(closed & closed_at.is_null())
         .then(nw.lit("closed without a close date"))

@@ -10,10 +10,11 @@ from crmkit.errors import InvalidInput
 from crmkit.frames.door import beside
 from crmkit.frames.table import Table, group_columns
 from crmkit.frames.tally import Counts, Question
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.lengths import MICROSECONDS_A_MINUTE, length_bucket, minutes, timed
-from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, unknown
+from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result
 from crmkit.model.calendar import BusinessCalendar
 from crmkit.model.deal import Deal
 from crmkit.model.interaction import Interaction
@@ -161,7 +162,7 @@ def _handled(scope: Scope, kind: _Kind, data: Any, transitions: Any, calendar: B
     names = dict(zip(opened.by, groups, strict=True)) | {_EMPLOYEE: "employee"}
     wanted = [nw.col(names[name]).alias(new) for name, new in zip(scope.by, group_columns(scope.by), strict=True)]
     return scope.question(
-        rows.select("id", "length", "reason", "left_at", *beside("left_at"), *wanted),
+        rows.select("id", "length", "reason", "category", "left_at", *beside("left_at"), *wanted),
         at="left_at",
         outcome=nw.when(~nw.col("reason").is_null()).then(nw.col("reason")).otherwise(nw.lit(_HANDLED)),
         bucket=length_bucket(nw.col("length")),
@@ -206,12 +207,12 @@ def _ended(table: Table, kind: _Kind, moves: nw.LazyFrame[Any]) -> nw.LazyFrame[
 def _judged(scope: Scope, kind: _Kind, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Applications that were known, with the `reason` for leaving one out, and `until` when it was somebody's."""
     category, created_at, ended_at = nw.col("category"), nw.col("created_at"), nw.col("ended_at")
-    is_over = category.is_in(kind.over)
+    is_over = one_of(category, kind.over)
     is_past = is_over & (ended_at <= scope.known_until)
     reason = (
         nw.when(category.is_null())
         .then(nw.lit("no category"))
-        .when(~category.is_in([*kind.going_on, *kind.over]))
+        .when(~one_of(category, [*kind.going_on, *kind.over]))
         .then(unknown("category"))
         .when(is_over & ended_at.is_null())
         .then(nw.lit("ended without a date"))
@@ -301,7 +302,8 @@ def _spent(scope: Scope, segments: nw.LazyFrame[Any], groups: Sequence[str]) -> 
     is_open = nw.col("still") == 1
     reason = nw.when(is_open).then(nw.lit(_OPEN)).otherwise(nw.lit(None, nw.String))
     ends = [nw.when(~is_open).then(each).alias(name) for each, name in _pairs("left_at", "left_at")]
-    return spent.select("id", *groups, "employee", "length", *ends, reason.alias("reason"))
+    nothing = nw.lit(None, nw.String).alias("category")
+    return spent.select("id", *groups, "employee", "length", *ends, reason.alias("reason"), nothing)
 
 
 def _unspent(cases: nw.LazyFrame[Any], groups: Sequence[str]) -> nw.LazyFrame[Any]:
@@ -313,6 +315,7 @@ def _unspent(cases: nw.LazyFrame[Any], groups: Sequence[str]) -> nw.LazyFrame[An
         nw.lit(None, nw.Int64).alias("length"),
         *_nothing("left_at"),
         "reason",
+        "category",
     )
 
 

@@ -9,10 +9,11 @@ from crmkit.errors import InvalidInput
 from crmkit.frames.door import MICROSECONDS_A_DAY, beside
 from crmkit.frames.table import Table, group_columns
 from crmkit.frames.tally import Counts, Question, Tally
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import number, share
-from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, rows, unknown, unknown_words
+from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, rows, unknown_words
 from crmkit.model.deal import Deal
 from crmkit.model.lead import Lead
 
@@ -213,7 +214,7 @@ def _outcome(scope: Scope, within_days: int | None) -> nw.Expr:
         .then(nw.lit(_UNDATED))
         .when(category.is_null())
         .then(nw.lit("no category"))
-        .when(~category.is_in(CATEGORIES))
+        .when(~one_of(category, CATEGORIES))
         .then(unknown("category"))
     )
     reached = nw.col("reached") & (reached_at.is_null() | (reached_at <= scope.known_until))

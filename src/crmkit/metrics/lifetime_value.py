@@ -10,13 +10,14 @@ from crmkit.errors import InvalidInput
 from crmkit.frames.door import MICROSECONDS_A_DAY, beside
 from crmkit.frames.table import MONEY_UNITS, Table, group_columns, shared
 from crmkit.frames.tally import Counts, Question, Sums, merged, question
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.base import ORDER_CATEGORIES, contracts, flaw, left_out
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import average_amount
 from crmkit.metrics.money import currency_bucket, one_currency, unpriced
 from crmkit.metrics.recurring import moved
-from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, unknown
+from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result
 from crmkit.model.order import Order
 from crmkit.stats.periods import MONTHS
 
@@ -153,7 +154,7 @@ def _flaw(table: Table) -> nw.Expr:
     reason = nw.when(nw.col("customer_id").is_null()).then(nw.lit("no customer"))
     if "category" in table.columns:
         category = nw.col("category")
-        reason = reason.when(~category.is_null() & ~category.is_in(ORDER_CATEGORIES)).then(unknown("category"))
+        reason = reason.when(~category.is_null() & ~one_of(category, ORDER_CATEGORIES)).then(unknown("category"))
         reason = reason.when(category == "cancelled").then(nw.lit("cancelled"))
     reason = reason.when(nw.col("at").is_null()).then(nw.lit("no date"))
     return reason.when(nw.col("amount").is_null()).then(unpriced(table.columns)).otherwise(nw.lit(None, nw.String))

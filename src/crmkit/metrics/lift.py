@@ -9,12 +9,13 @@ from crmkit.errors import InvalidInput
 from crmkit.frames.door import beside
 from crmkit.frames.table import MONEY_UNITS, Table, group_columns
 from crmkit.frames.tally import Counts, Question, Sums, merged
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.attribution import order_window
 from crmkit.metrics.base import ORDER_CATEGORIES
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.money import one_currency
-from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, rows, unknown
+from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, rows
 from crmkit.model.message import Message
 from crmkit.model.order import Order
 from crmkit.stats.intervals import quantile_of_normal
@@ -150,7 +151,7 @@ def _bought(scope: Scope, orders: Any, people: nw.LazyFrame[Any], window: int) -
     known = table.rows.select("customer_id", "at", **optional)
     at, assigned_at, category = nw.col("at"), nw.col("assigned_at"), nw.col("category")
     inside = (at <= scope.known_until) & (at >= assigned_at) & (at <= assigned_at + window)
-    stands = category.is_null() | category.is_in(["open", "completed"])
+    stands = category.is_null() | one_of(category, ["open", "completed"])
     joined = people.join(known, on="customer_id", how="left").with_columns(inside=inside)
     return joined.with_columns(counts=nw.when(nw.col("inside") & stands).then(1).otherwise(0))
 
@@ -194,7 +195,7 @@ _OF_ORDERS = ("at", "amount", "category", "currency", "inside", "counts")
 
 def _purchases(scope: Scope, bought: nw.LazyFrame[Any]) -> Question:
     """The orders by currency, because revenue of several currencies means nothing, and their categories, to find unknown ones."""
-    strange = nw.col("inside") & ~nw.col("category").is_null() & ~nw.col("category").is_in(ORDER_CATEGORIES)
+    strange = nw.col("inside") & ~nw.col("category").is_null() & ~one_of(nw.col("category"), ORDER_CATEGORIES)
     priced = (nw.col("counts") == 1) & ~nw.col("amount").is_null()
     outcome = nw.when(strange).then(unknown("category")).otherwise(nw.when(priced).then(nw.lit(_ORDER)))
     return scope.question(bought, at="assigned_at", outcome=outcome, bucket=nw.col("currency"), record=None)

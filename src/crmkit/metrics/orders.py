@@ -7,12 +7,13 @@ import narwhals as nw
 from crmkit.frames.door import beside, day_of
 from crmkit.frames.table import Table, group_columns
 from crmkit.frames.tally import Question
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.deals import closed_amounts
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import average_amount
 from crmkit.metrics.money import currency_bucket, unpriced
-from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, unknown
+from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result
 from crmkit.model.order import Order
 
 _CATEGORIES = ("open", "completed", "cancelled")
@@ -115,8 +116,9 @@ def _collapsed(scope: Scope, table: Table, rows: nw.LazyFrame[Any], key: str) ->
         .agg(nw.col("at", *beside("at")).min(), nw.col("amount").sum().cast(nw.Int64))
         .with_columns(status=nw.lit("purchase"))
     )
-    columns = [*keys, "status", "at", *beside("at"), "amount"]
-    return nw.concat([purchases.select(*columns), lines.filter(~nw.col("is_line")).select(*columns)])
+    columns = [*keys, "status", "at", *beside("at"), "amount", *(["category"] if "category" in table.columns else [])]
+    together = purchases.with_columns(category=nw.lit(None, nw.String)).select(*columns)
+    return nw.concat([together, lines.filter(~nw.col("is_line")).select(*columns)])
 
 
 def _status(table: Table) -> nw.Expr:
@@ -125,6 +127,6 @@ def _status(table: Table) -> nw.Expr:
     if "category" not in table.columns:
         return status.otherwise(nw.lit("purchase"))
     category = nw.col("category")
-    bought = category.is_null() | category.is_in(["open", "completed"])
+    bought = category.is_null() | one_of(category, ["open", "completed"])
     cancelled = status.when(category == "cancelled").then(nw.lit("cancelled"))
     return cancelled.when(bought).then(nw.lit("purchase")).otherwise(unknown("category"))

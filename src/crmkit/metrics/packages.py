@@ -5,10 +5,10 @@ from typing import Any, Unpack
 import narwhals as nw
 
 from crmkit.errors import InvalidInput
-from crmkit.frames.door import day_of
+from crmkit.frames.door import civil_day, day_number, day_of
 from crmkit.frames.tally import Counts
 from crmkit.metrics.asking import Steps, kpi
-from crmkit.metrics.days import DUE, civil, civil_day, dated, day_at, day_number, with_instant
+from crmkit.metrics.days import DUE, civil, dated, day_at, with_instant
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.scope import Asked, Scope, make_scope, result
 from crmkit.model.package import Package

@@ -5,11 +5,12 @@ from typing import Any, Unpack
 import narwhals as nw
 
 from crmkit.frames.table import Table
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.days import day_at
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import share
-from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, unknown
+from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result
 from crmkit.model.quote import Quote
 
 QUOTE_ACCEPTANCE = Definition(
@@ -65,7 +66,7 @@ def quote_acceptance(
     """
     scope = make_scope(QUOTE_ACCEPTANCE, method, asked)
     table = scope.open(quotes, Quote, needs=("category", "sent_at", "decided_at"), uses=("valid_until_on", "id"))
-    sent = ~nw.col("category").is_in(["draft"]) & (nw.col("sent_at") <= scope.known_until)
+    sent = (nw.col("category") != "draft") & (nw.col("sent_at") <= scope.known_until)
     existing = table.rows.filter(nw.col("sent_at").is_null() | (nw.col("sent_at") <= scope.known_until))
     (found,) = yield [scope.question(existing, at="sent_at", dated=sent, outcome=_answer(scope, table))]
     check_outcomes(found, "category", _CATEGORIES)
@@ -82,7 +83,7 @@ def quote_acceptance(
 
 def _answer(scope: Scope, table: Table) -> nw.Expr:
     category, decided_at = nw.col("category"), nw.col("decided_at")
-    still_open = category.is_in(["accepted", "declined"]) & (decided_at > scope.known_until)
+    still_open = one_of(category, ["accepted", "declined"]) & (decided_at > scope.known_until)
     expired = category == "expired"
     if "valid_until_on" in table.columns:
         is_over = (nw.col("valid_until_on") < nw.lit(day_at(scope, scope.as_of))).fill_null(value=False)
@@ -92,7 +93,7 @@ def _answer(scope: Scope, table: Table) -> nw.Expr:
     return (
         nw.when(category.is_null())
         .then(nw.lit("no category"))
-        .when(~category.is_in(_CATEGORIES))
+        .when(~one_of(category, _CATEGORIES))
         .then(unknown("category"))
         .when(category == "draft")
         .then(nw.lit("not sent"))

@@ -6,26 +6,25 @@ from typing import Any, Unpack
 import attrs
 import narwhals as nw
 
-from crmkit.frames.door import beside, day_of
+from crmkit.frames.door import beside, civil_day, day_number, day_of
 from crmkit.frames.table import MONEY_UNITS
 from crmkit.frames.tally import Counts, Question, Sums, merged
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.days import (
     DUE,
     DUE_DAY,
     check_days,
     civil,
-    civil_day,
     dated,
     day_at,
-    day_number,
     first_day_not_over,
     with_instant,
 )
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import share
 from crmkit.metrics.money import UNPRICED, one_currency, unpriced
-from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, unknown
+from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result
 from crmkit.model.subscription import Subscription
 from crmkit.model.transition import Transition
 from crmkit.stats.periods import index_of
@@ -342,7 +341,7 @@ def freeze_share(
     outcome = (
         nw.when(category.is_null())
         .then(nw.lit("no category"))
-        .when(~category.is_in(_CATEGORIES))
+        .when(~one_of(category, _CATEGORIES))
         .then(unknown("category"))
         .when((category == "trial") | nw.col("started_at").is_null())
         .then(nw.lit("not started"))

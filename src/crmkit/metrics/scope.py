@@ -13,6 +13,7 @@ from crmkit.frames.door import engine_of, moment, period_of
 from crmkit.frames.rates import Conversion, Rates
 from crmkit.frames.table import Table, group_columns, open_table
 from crmkit.frames.tally import Counts, Key, Question, Sums, Tally, question
+from crmkit.frames.words import STRANGE, one_of, unknown
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.result import COLUMNS, Measure, MetricResult
 from crmkit.model.records import Record
@@ -220,18 +221,9 @@ def _check_by(by: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-_UNKNOWN = "?"
-
-
-def unknown(category: str) -> nw.Expr:
-    """The outcome of a row whose category has no meaning; `check_outcomes` makes an error of it."""
-    return nw.concat_str([nw.lit(_UNKNOWN), nw.col(category)])
-
-
 def unknown_words(table: Table, column: str, accepted: Sequence[str]) -> Question:
     """Ask a further table for words without a meaning only, so that `check_outcomes` finds them in the same pass."""
-    is_known = nw.col(column).is_null() | nw.col(column).is_in(accepted)
-    return question(table.rows, [], outcome=nw.when(~is_known).then(unknown(column)))
+    return question(table.rows, [], outcome=nw.when(~one_of(nw.col(column), accepted)).then(unknown(column)))
 
 
 def check_outcomes(found: Tally, column: str, accepted: Sequence[str]) -> None:
@@ -239,7 +231,7 @@ def check_outcomes(found: Tally, column: str, accepted: Sequence[str]) -> None:
     strange: dict[str, int] = {}
     for counts in found.values():
         for outcome, buckets in counts.items():
-            if outcome.startswith(_UNKNOWN):
+            if outcome.startswith(STRANGE):
                 strange[outcome[1:]] = strange.get(outcome[1:], 0) + rows(buckets)
     if strange:
         listed = ", ".join(f"{word!r} ({n} rows)" for word, n in sorted(strange.items())[:5])

@@ -7,10 +7,11 @@ import narwhals as nw
 from crmkit.errors import InvalidInput
 from crmkit.frames.door import MICROSECONDS_A_DAY
 from crmkit.frames.table import Table
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import share
-from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, unknown
+from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result
 from crmkit.model.interaction import Interaction
 from crmkit.model.ticket import Ticket
 
@@ -201,7 +202,9 @@ def _outcome(scope: Scope, window: int, is_first: nw.Expr) -> nw.Expr:
     is_resolved = category == "resolved"
     return (
         nw.when(
-            category.is_null() | category.is_in(["open", "paused"]) | (is_resolved & (resolved_at > scope.known_until))
+            category.is_null()
+            | one_of(category, ["open", "paused"])
+            | (is_resolved & (resolved_at > scope.known_until))
         )
         .then(nw.lit("not resolved"))
         .when(~is_resolved)

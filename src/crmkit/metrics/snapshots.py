@@ -11,11 +11,12 @@ from crmkit.frames.door import day_of
 from crmkit.frames.small import small_table
 from crmkit.frames.table import Table, group_columns
 from crmkit.frames.tally import Question, question
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.days import day_at
 from crmkit.metrics.deals import CATEGORIES
 from crmkit.metrics.money import currency_bucket, unpriced
 from crmkit.metrics.pipeline import record_id
-from crmkit.metrics.scope import Scope, unknown
+from crmkit.metrics.scope import Scope
 from crmkit.metrics.visits import open_ledger, visits
 from crmkit.model.deal import Deal
 from crmkit.stats.periods import index_of
@@ -90,7 +91,7 @@ class ByStage:
             how="left",
         )
         # The table knows the last close alone; of a deal that was reopened since, the history tells that it was closed.
-        was_closed = nw.col("visit_category").is_in(_CLOSED) & (nw.col("scope_category") == "open")
+        was_closed = one_of(nw.col("visit_category"), _CLOSED) & (nw.col("scope_category") == "open")
         return known.with_columns(
             scope_category=nw.when(was_closed).then(nw.col("visit_category")).otherwise(nw.col("scope_category")),
             scope_closed_day=nw.when(was_closed).then(nw.col("visit_day")).otherwise(nw.col("scope_closed_day")),
@@ -133,11 +134,11 @@ def _beside(rows: nw.LazyFrame[Any], moments: Sequence[Moment]) -> nw.LazyFrame[
 def _existing(table: Table, moments: Sequence[Moment]) -> nw.LazyFrame[Any]:
     """The deals that there were at each moment; one that was closed later was open."""
     category, closed_at, created_at = nw.col("category"), nw.col("closed_at"), nw.col("created_at")
-    was_open = category.is_in(_CLOSED) & (closed_at > _AT)
+    was_open = one_of(category, _CLOSED) & (closed_at > _AT)
     there = _beside(table.rows, moments).filter(created_at.is_null() | (created_at <= _AT))
     return there.with_columns(
         scope_category=nw.when(was_open).then(nw.lit("open")).otherwise(category),
-        scope_closed_day=nw.when(category.is_in(_CLOSED) & ~was_open).then(day_of("closed_at")),
+        scope_closed_day=nw.when(one_of(category, _CLOSED) & ~was_open).then(day_of("closed_at")),
     )
 
 
@@ -156,7 +157,7 @@ def ask_histories(scope: Scope, past: Past, moments: Sequence[Moment]) -> Questi
     until = nw.when(outcome == "open").then(nw.col("scope_moment")).otherwise(nw.col("scope_closed_day"))
     rows = past.histories(moments).with_columns(scope_days=until - nw.col("scope_since"))
     return question(
-        rows.filter(outcome.is_in(CATEGORIES) & (nw.col("scope_days") >= 0)),
+        rows.filter(one_of(outcome, CATEGORIES) & (nw.col("scope_days") >= 0)),
         ["scope_period", *group_columns(scope.by), "scope_moment", "scope_stage"],
         outcome=nw.concat_str([nw.lit(HISTORY), outcome]),
         bucket=nw.col("scope_days"),
@@ -186,11 +187,11 @@ def forecastable(past: Past, counts_as: nw.Expr, *, reasons: Sequence[tuple[nw.E
     outcome = (
         nw.when(category.is_null())
         .then(nw.lit("no category"))
-        .when(~category.is_in(CATEGORIES))
+        .when(~one_of(category, CATEGORIES))
         .then(unknown("category"))
-        .when(category.is_in(_CLOSED) & nw.col("scope_closed_day").is_null())
+        .when(one_of(category, _CLOSED) & nw.col("scope_closed_day").is_null())
         .then(nw.lit("closed without a close date"))
-        .when(category.is_in(_CLOSED))
+        .when(one_of(category, _CLOSED))
         .then(nw.lit(None, nw.String))
     )
     for condition, reason in reasons:

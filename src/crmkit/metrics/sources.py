@@ -10,6 +10,7 @@ from crmkit.errors import InvalidInput
 from crmkit.frames.door import MICROSECONDS_A_DAY
 from crmkit.frames.table import MONEY_UNITS, shared
 from crmkit.frames.tally import Counts, Key, Question, Sums, Tally, merged
+from crmkit.frames.words import one_of
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.leads import (
@@ -159,7 +160,7 @@ def _earned(scope: Scope, leads: Any, deals: Any, within_days: int | None) -> Ge
     sales = scope.open(deals, Deal, needs=("id", "category", "closed_at", "amount"), uses=("currency",), is_main=False)
     created_at, closed_at, currency = nw.col("created_at"), nw.col("closed_at"), currency_bucket(sales)
     known = table.rows.filter(
-        ~nw.col("deal_id").is_null() & nw.col("category").is_in(CATEGORIES) & (created_at <= scope.known_until)
+        ~nw.col("deal_id").is_null() & one_of(nw.col("category"), CATEGORIES) & (created_at <= scope.known_until)
     ).drop("category")
     # Of leads at one instant the one with the lowest id, so that no deal is counted twice.
     earliest = known.with_columns(first_at=created_at.min().over("deal_id")).filter(created_at == nw.col("first_at"))

@@ -11,6 +11,7 @@ from crmkit.errors import InvalidInput, choices
 from crmkit.frames.door import period_of
 from crmkit.frames.table import MONEY_UNITS, group_columns
 from crmkit.frames.tally import Question, Sums, Tally
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.days import day_at, first_day_from
 from crmkit.metrics.deals import CATEGORIES
@@ -18,7 +19,7 @@ from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import number, total_amount
 from crmkit.metrics.money import currency_bucket, one_currency, unpriced
 from crmkit.metrics.result import Measure
-from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, unknown
+from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result
 from crmkit.metrics.states import last_moment
 from crmkit.model.deal import Deal
 from crmkit.model.employee import Employee
@@ -225,7 +226,7 @@ def _won(scope: Scope, deals: Any, employees: Any, quotas: _Quotas) -> Question:
     outcome = (
         nw.when(category.is_null())
         .then(nw.lit("no category"))
-        .when(~category.is_in(CATEGORIES))
+        .when(~one_of(category, CATEGORIES))
         .then(unknown("category"))
         .when((category != "won") | (closed_at > scope.known_until))
         .then(nw.lit(None, nw.String))

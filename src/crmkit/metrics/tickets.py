@@ -8,8 +8,9 @@ import narwhals as nw
 from crmkit.frames.door import beside
 from crmkit.frames.table import Table
 from crmkit.frames.tally import Question
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.lengths import lengths, timed
-from crmkit.metrics.scope import Scope, unknown
+from crmkit.metrics.scope import Scope
 from crmkit.model.calendar import BusinessCalendar
 from crmkit.model.ticket import Ticket
 from crmkit.model.transition import Transition
@@ -72,11 +73,11 @@ def is_merged(scope: Scope, table: Table) -> nw.Expr:
 def unresolved(scope: Scope, table: Table) -> Any:
     """Return the outcomes, to be continued with `when`, of tickets that were not resolved at a known instant up to `as_of`."""
     category, resolved_at = nw.col("category"), nw.col("resolved_at")
-    not_yet = category.is_null() | category.is_in(["open", "paused"])
+    not_yet = category.is_null() | one_of(category, ["open", "paused"])
     return (
         nw.when((not_yet & resolved_at.is_null()) | (resolved_at > scope.known_until))
         .then(nw.lit("not resolved"))
-        .when(~category.is_in(CATEGORIES))
+        .when(~one_of(category, CATEGORIES))
         .then(unknown("category"))
         .when(is_merged(scope, table))
         .then(nw.lit("merged into another"))

@@ -9,10 +9,11 @@ from crmkit.errors import InvalidInput
 from crmkit.frames.door import beside
 from crmkit.frames.table import Table
 from crmkit.frames.tally import Counts, Question
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.lengths import MICROSECONDS_A_MINUTE, lengths, minutes, timed
-from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, unknown
+from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result
 from crmkit.metrics.service import replies, without_openings
 from crmkit.metrics.tickets import (
     CATEGORIES,
@@ -229,7 +230,7 @@ def _calls(scope: Scope, tickets: Any, calendar: BusinessCalendar | None) -> Que
         ]
     )
     outcome = (
-        nw.when(~category.is_null() & ~category.is_in(CATEGORIES))
+        nw.when(~category.is_null() & ~one_of(category, CATEGORIES))
         .then(unknown("category"))
         .when(created_at.is_null())
         .then(nw.lit(UNDATED))

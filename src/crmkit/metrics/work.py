@@ -8,12 +8,13 @@ import narwhals as nw
 
 from crmkit.frames.door import beside
 from crmkit.frames.tally import Counts, Question
+from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.days import first_day_not_over
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import share
 from crmkit.metrics.quality import card, measured
-from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result, unknown
+from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result
 from crmkit.model.customer import Customer
 from crmkit.model.interaction import Interaction
 from crmkit.model.task import Task
@@ -78,9 +79,9 @@ def activity(
     outcome = (
         nw.when(direction.is_null())
         .then(nw.lit("no direction"))
-        .when(~direction.is_in(_DIRECTIONS))
+        .when(~one_of(direction, _DIRECTIONS))
         .then(unknown("direction"))
-        .when(~direction.is_in(counted))
+        .when(~one_of(direction, counted))
         .then(direction)
     )
     if "provenance" in table.columns:
@@ -254,7 +255,7 @@ def _tasks(scope: Scope, data: Any) -> Question:
     outcome = (
         nw.when(category.is_null())
         .then(nw.lit("no category"))
-        .when(~category.is_in(_CATEGORIES))
+        .when(~one_of(category, _CATEGORIES))
         .then(unknown("category"))
         .when(nw.col(_DEADLINE).is_null())
         .then(nw.lit("never due"))

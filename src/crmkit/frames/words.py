@@ -1,0 +1,20 @@
+"""Words: the texts of columns that hold one of a few, such as categories."""
+
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+
+import narwhals as nw
+
+STRANGE = "?"
+"""What outcomes of rows whose word has no meaning begin with."""
+
+
+def one_of(value: nw.Expr, words: Iterable[str]) -> nw.Expr:
+    """Return whether text is one of a few words; engines compare it with each faster than they find it in a list."""
+    return reduce(or_, (value == word for word in words))
+
+
+def unknown(column: str) -> nw.Expr:
+    """Return the outcome of a row whose word in a column has no meaning, in whose place `answers` puts the word."""
+    return nw.lit(STRANGE + column)
