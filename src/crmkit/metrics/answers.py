@@ -6,7 +6,7 @@ import attrs
 import narwhals as nw
 
 from crmkit.errors import InvalidInput
-from crmkit.frames.door import period_of
+from crmkit.frames.door import exact, period_of
 from crmkit.frames.table import Table, group_columns
 from crmkit.frames.tally import Counts, Question, Tally
 from crmkit.frames.words import one_of
@@ -19,6 +19,8 @@ NOBODY = "nobody answered"
 """The reason where there is no answer to divide by."""
 
 _UNANSWERED, _INVALID = "unanswered", "invalid"
+_SHORT_SCALE = 36
+"""So many points times any instant fit into 64 bits."""
 
 
 @attrs.frozen
@@ -101,24 +103,38 @@ def check_scores(found: Tally, scale: Scale) -> None:
 
 
 def with_superseded(
-    scope: Scope, answers: nw.LazyFrame[Any], counted: tuple[str, ...], subject: str, *, latest: bool = True
+    scope: Scope,
+    answers: nw.LazyFrame[Any],
+    scale: Scale,
+    counted: tuple[str, ...],
+    subject: str,
+    *,
+    latest: bool = True,
 ) -> nw.LazyFrame[Any]:
-    """Mark all but the latest (or first) answer about each subject in each period and group.
+    """Mark all but the latest (or first) answer about each subject in each period and group; of one instant the lowest counts.
 
-    Rows that tie in instant and score are alike in all that counts, so which of them is the first does not matter.
+    Answers that tie in instant and score are alike in all that counts, so which of them is taken does not matter.
     """
-    at, score = nw.col("responded_at"), nw.col("score")
+    at = nw.col("responded_at")
     competes = one_of(nw.col("answer"), counted) & ~nw.col(subject).is_null() & scope.window(at)
     index = nw.lit(0) if scope.every is None else period_of("responded_at", scope.every)
-    keys = ["rated_in", "competes", subject, *group_columns(scope.by)]
-    rated = answers.with_columns(rated_in=index, competes=competes)
-    timed = rated.with_columns(chosen_at=(at.max() if latest else at.min()).over(*keys))
-    lowest = timed.with_columns(lowest=nw.when(at == nw.col("chosen_at")).then(score).min().over(*keys))
-    chosen = (at == nw.col("chosen_at")) & (score == nw.col("lowest")) & nw.col("is_first")
+    keys = ["rated_in", subject, *group_columns(scope.by)]
+    # One number for instant and score takes one window to compare, and most scales are so short that it stays a short one.
+    when = at if scale.points <= _SHORT_SCALE else at.cast(exact(answers))
+    rank = (when if latest else 0 - when) * scale.points - nw.col("score")
+    ranked = answers.with_columns(rated_in=index, rank=nw.when(competes).then(rank))
+    best = ranked.with_columns(best=nw.col("rank").max().over(*keys))
+    is_best = best.with_columns(is_best=nw.when(nw.col("rank") == nw.col("best")).then(1).otherwise(0))
+    counts = is_best.with_columns(n_best=nw.col("is_best").sum().over(*keys))
+    is_tied = (nw.col("is_best") == 1) & (nw.col("n_best") > 1)
+    ties = counts.with_columns(tied=nw.when(is_tied).then(nw.col(subject)))
+    is_first = nw.col("is_best").is_first_distinct().over("tied", *keys[:1], *keys[2:], order_by="is_best")
     other = nw.lit("earlier answer" if latest else "later answer")
-    return lowest.with_columns(
-        is_first=score.is_first_distinct().over(*keys, "responded_at", "score", order_by="score")
-    ).with_columns(answer=nw.when(nw.col("competes") & ~chosen).then(other).otherwise(nw.col("answer")))
+    return ties.with_columns(is_first=is_first).with_columns(
+        answer=nw.when(~nw.col("rank").is_null() & ((nw.col("is_best") == 0) | (is_tied & ~nw.col("is_first"))))
+        .then(other)
+        .otherwise(nw.col("answer"))
+    )
 
 
 def mean_score(counts: Counts, answers: tuple[str, ...], scale: Scale, ci: float | None) -> dict[str, Any]:

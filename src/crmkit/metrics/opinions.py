@@ -94,7 +94,7 @@ def nps(
     )
     answers = answers_of(scope, table, "nps", _NPS_SCALE, answer)
     if method == "latest":
-        answers = with_superseded(scope, answers, _ANSWERS, "customer_id")
+        answers = with_superseded(scope, answers, _NPS_SCALE, _ANSWERS, "customer_id")
     (found,) = yield [answers_question(scope, answers)]
     check_scores(found, _NPS_SCALE)
     return result(scope, found, _ANSWERS, lambda counts: _points(counts, scope.ci))
@@ -258,7 +258,7 @@ def customer_satisfaction(
     table = open_answers(scope, responses, *(("ticket_id",) if by_ticket else ()))
     answers = answers_of(scope, table, "csat", asked_on, answer)
     if by_ticket:
-        answers = with_superseded(scope, answers, _RATINGS, "ticket_id", latest=method == "latest")
+        answers = with_superseded(scope, answers, asked_on, _RATINGS, "ticket_id", latest=method == "latest")
     (found,) = yield [answers_question(scope, answers, bucket=score if method == "mean" else None)]
     check_scores(found, asked_on)
 
