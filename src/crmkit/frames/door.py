@@ -145,7 +145,9 @@ def _months_of(days: pl.Series) -> pl.Series:
 def _duckdb(rows: nw.LazyFrame[Any], instants: Sequence[str], tz: str) -> nw.LazyFrame[Any]:
     others = [_quoted(column) for column in rows.collect_schema().names() if column not in instants]
     for column in instants:
-        at, local = _quoted(column), f"timezone('{tz}', {_quoted(column)})"
+        at = _quoted(column)
+        # Of UTC no calendar of time zones needs to be asked, which takes most of the time.
+        local = f"make_timestamp(epoch_us({at}))" if tz == "UTC" else f"timezone('{tz}', {at})"
         others += [
             f"epoch_us({at}) AS {at}",
             f"CAST(date_diff('day', DATE '1970-01-01', CAST({local} AS DATE)) AS BIGINT) AS {_quoted(_day(column))}",
@@ -217,20 +219,24 @@ _ENGINES: Mapping[str, Callable[[nw.LazyFrame[Any], Sequence[str], str], nw.Lazy
 
 
 def _polars_date(rows: nw.LazyFrame[Any], column: str) -> nw.LazyFrame[Any]:
-    return nw.from_native(rows.to_native().with_columns(pl.col(column).cast(pl.Int32).cast(pl.Date)))
+    return rows.with_columns(nw.col(column).cast(nw.Int32).cast(nw.Date))
 
 
 def _duckdb_date(rows: nw.LazyFrame[Any], column: str) -> nw.LazyFrame[Any]:
     name = _quoted(column)
     replaced = f"* REPLACE (DATE '1970-01-01' + CAST({name} AS INTEGER) AS {name})"
-    return nw.from_native(rows.to_native().project(replaced))
+    dated: nw.LazyFrame[Any] = nw.from_native(rows.to_native().project(replaced))
+    return dated
 
 
 def _pyspark_date(rows: nw.LazyFrame[Any], column: str) -> nw.LazyFrame[Any]:
     name = _quoted(column, "`")
-    kept = [_quoted(each, "`") for each in rows.collect_schema().names()]
-    dated = f"date_from_unix_date(CAST({name} AS INT)) AS {name}"
-    return nw.from_native(rows.to_native().selectExpr(*(dated if each == name else each for each in kept)))
+    columns = [_quoted(each, "`") for each in rows.collect_schema().names()]
+    date = f"date_from_unix_date(CAST({name} AS INT)) AS {name}"
+    dated: nw.LazyFrame[Any] = nw.from_native(
+        rows.to_native().selectExpr(*(date if each == name else each for each in columns))
+    )
+    return dated
 
 
 def _ibis_date(rows: nw.LazyFrame[Any], column: str) -> nw.LazyFrame[Any]:
@@ -238,7 +244,8 @@ def _ibis_date(rows: nw.LazyFrame[Any], column: str) -> nw.LazyFrame[Any]:
     table = rows.to_native()
     # A date and an interval are an instant in some databases.
     day = (ibis.timestamp("1970-01-01") + table[column].cast("int64").as_interval("D")).date()
-    return nw.from_native(table.mutate(**{column: day}))
+    dated: nw.LazyFrame[Any] = nw.from_native(table.mutate(**{column: day}))
+    return dated
 
 
 _DATES: Mapping[str, Callable[[nw.LazyFrame[Any], str], nw.LazyFrame[Any]]] = {

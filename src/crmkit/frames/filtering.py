@@ -1,7 +1,7 @@
 """Rules as filters of the rows of an opened table, with the answers of `crmkit.rules.predicate`."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -63,9 +63,26 @@ def filtered(rows: Rows, where: Rule, cls: type[Record], related: Mapping[type[R
     if next(where.comparisons(), None) is None:  # engines filter by columns only
         return rows if predicate(where, cls)(None) else rows.head(0)
     known = _known(where, cls, related)
-    joined, answers = _answered(rows, where, known, related)
-    kept = joined.filter(_expression(where, known, answers))
+    own, rest = _apart(where, known)
+    if own is not None:  # first, because it costs least and leaves fewer rows to be joined
+        rows = rows.filter(_expression(own, known, {}))
+    joined, answers = _answered(rows, rest, known, related)
+    kept = joined.filter(_expression(rest, known, answers))
     return kept.drop(*answers.values()) if answers else kept
+
+
+def _apart(where: Rule, known: Columns) -> tuple[Rule | None, Rule]:
+    """What a rule asks of records themselves, where that can be asked before what it asks of related records."""
+    parts = where.parts if isinstance(where, AllOf) else (where,)
+    asking = [part for part in parts if _asks(_questions(part, known))]
+    own = [part for part in parts if part not in asking and _asks(part.comparisons())]
+    if not (asking and own):
+        return None, where
+    return AllOf(tuple(own)), AllOf(tuple(part for part in parts if part not in own))
+
+
+def _asks(questions: Iterator[object]) -> bool:
+    return next(questions, None) is not None
 
 
 def marked(rows: Rows, rules: Mapping[str, Rule], cls: type[Record], related: Mapping[type[Record], Rows]) -> Rows:
@@ -85,11 +102,14 @@ def _answered(
 ) -> tuple[Rows, dict[Comparison, str]]:
     """The rows with what a rule asks of related records beside them, and the columns that have it."""
     answers: dict[Comparison, str] = {}
+    asking: dict[str, list[Question]] = {}
     for asked in _questions(where, known):
         if asked.comparison not in answers:
-            name = answers.setdefault(asked.comparison, f"related_{len(answers)}")
-            answer = _answer(asked, related[asked.relation.cls], name)
-            rows = rows.join(answer, left_on="id", right_on="related_key", how="left")
+            answers[asked.comparison] = f"related_{len(answers)}"
+            asking.setdefault(asked.relation.name, []).append(asked)
+    for several in asking.values():
+        answer = _answer(several, related[several[0].relation.cls], answers)
+        rows = rows.join(answer, left_on="id", right_on="related_key", how="left")
     return rows, answers
 
 
@@ -121,32 +141,47 @@ def _read(asked: Question) -> tuple[str, ...]:
     return (asked.relation.link,) if asked.part in asked.relation.questions else ("category",)
 
 
-def _answer(asked: Question, rows: Rows, name: str) -> Rows:
-    """What the related records of each record answer, beside the record's id as `related_key`."""
-    link = nw.col(asked.relation.link)
-    value = nw.col(_read(asked)[0])
-    value = value.cast(exact(rows)) if asked.part == "total" else value
-    parts: Mapping[str, nw.Expr] = {
-        "first_at": nw.col(name).min(),
-        "last_at": nw.col(name).max(),
-        "total": nw.col(name).sum(),
-    }
-    counting = reduce(and_, _conditions(asked), ~link.is_null())
-    counted = rows.filter(counting).select(link.alias("related_key"), value.alias(name))
-    return counted.group_by("related_key").agg(parts.get(asked.part, nw.len().alias(name)))
+def _answer(several: Sequence[Question], rows: Rows, names: _Answers) -> Rows:
+    """What the related records of each record answer to several questions, beside the record's id as `related_key`."""
+    link = nw.col(several[0].relation.link)
+    counting = [dict(_conditions(asked)) for asked in several]
+    shared = {says: test for says, test in counting[0].items() if all(says in each for each in counting)}
+    values, parts = dict[str, nw.Expr](), list[nw.Expr]()
+    for asked, tests in zip(several, counting, strict=True):
+        name = names[asked.comparison]
+        own = [test for says, test in tests.items() if says not in shared]
+        values[name] = _value(asked, reduce(and_, own) if own else None, exact(rows))
+        parts.append(_AGGREGATES.get(asked.part, nw.Expr.sum)(nw.col(name)))
+    counted = rows.filter(reduce(and_, shared.values(), ~link.is_null())).select(related_key=link, **values)
+    return counted.group_by("related_key").agg(*parts)
 
 
-def _conditions(asked: Question) -> Iterator[nw.Expr]:
-    """Which related records count."""
+_AGGREGATES: Mapping[str, Callable[[nw.Expr], nw.Expr]] = {"first_at": nw.Expr.min, "last_at": nw.Expr.max}
+"""How the answers of related records become one; the others are added up."""
+
+
+def _value(asked: Question, counts: nw.Expr | None, money: Any) -> nw.Expr:
+    """What one related record adds to an answer: nothing where it does not count."""
+    if asked.part in _AGGREGATES:
+        at = nw.col(asked.relation.happened_at)
+        return at if counts is None else nw.when(counts).then(at)
+    value = nw.col(TOTAL).cast(money) if asked.part == "total" else nw.lit(1)
+    return value if counts is None else nw.when(counts).then(value).otherwise(nw.lit(0))
+
+
+def _conditions(asked: Question) -> Iterator[tuple[tuple[str, Any], nw.Expr]]:
+    """Which related records count, by what says so: what says the same is the same condition."""
     happened_at, comparison = nw.col(asked.relation.happened_at), asked.comparison
     if comparison.until is not None:
-        yield happened_at.is_null() | (happened_at <= moment(comparison.until))
+        had_happened = happened_at.is_null() | (happened_at <= moment(comparison.until))
+        yield ("until", comparison.until), had_happened
     if comparison.where is not None:
-        yield _expression(comparison.where, asked.known, {})
+        yield ("where", comparison.where), _expression(comparison.where, asked.known, {})
     if isinstance(comparison.operand, Money):
-        yield nw.col(currency_column(TOTAL)) == comparison.operand.currency
+        currency = comparison.operand.currency
+        yield ("currency", currency), nw.col(currency_column(TOTAL)) == currency
     if asked.part not in asked.relation.questions:
-        yield nw.col("category") == asked.part
+        yield ("category", asked.part), nw.col("category") == asked.part
 
 
 def _expression(rule: Rule, known: Columns, answers: _Answers) -> nw.Expr:
@@ -178,7 +213,7 @@ def _of_answer(column: Column, answer: nw.Expr, tests: Iterable[Test]) -> nw.Exp
     """What is asked of the answer of related records; where none counts there is no row of it."""
     if column.part == "any":
         ((_, is_wanted),) = tests
-        return ~answer.is_null() if is_wanted else answer.is_null()
+        tests = (("above", 0),) if is_wanted else (("at_most", 0),)
     value = answer if column.shape.kind == "instant" else nw.when(answer.is_null()).then(nw.lit(0)).otherwise(answer)
     plain = ((asked, operand.amount if isinstance(operand, Money) else operand) for asked, operand in tests)
     return reduce(and_, (_TESTS[asked](value, operand) for asked, operand in plain))

@@ -5,7 +5,9 @@ from typing import Any, Unpack
 
 import attrs
 import narwhals as nw
+import polars as pl
 
+from crmkit.frames.small import small_table
 from crmkit.frames.table import MONEY_UNITS, Table, group_columns
 from crmkit.frames.tally import Counts, Question, Sums, Tally, merged, question
 from crmkit.metrics.asking import Steps, kpi
@@ -196,24 +198,30 @@ def moved(scope: Scope, subscriptions: Any, *, daily: bool = False) -> Generator
     through = yield from spans(scope, paid, daily=daily)
     apart = [each for each in ("price_currency",) if each in table.columns]
     customers = by_customer(scope, paid, through, apart=apart, monthly=_monthly(table))
-    before, after = nw.col("monthly_before"), nw.col("monthly_after")
-    change = after - before
-    asking = [
-        _asking(scope, customers, nw.when(nw.col("before") == 1).then(nw.lit(_START)), before, apart),
-        _asking(scope, customers, nw.when(nw.col("after") == 1).then(nw.lit(_END)), after, apart),
-        _asking(scope, customers, _move(change), nw.when(change < 0).then(-change).otherwise(change), apart),
-    ]
-    *parts, without = yield [*asking, left_out(scope, table.rows, reason)]
+    asking = _asking(scope, customers.join(small_table(_SIDES, table.rows), how="cross"), apart)
+    found, without = yield [asking, left_out(scope, table.rows, reason)]
     check_outcomes(without, "category", CATEGORIES)
-    found: Tally = without
-    for each in parts:
-        found = merged(found, each)
-    return found
+    return merged(found, without)
 
 
-def _asking(
-    scope: Scope, customers: nw.LazyFrame[Any], outcome: nw.Expr, amount: nw.Expr, apart: Sequence[str]
-) -> Question:
+_SIDES = pl.DataFrame({"side": ["before", "after", "between"]})
+"""What is counted of each customer, who are found only once for all three."""
+
+
+def _asking(scope: Scope, customers: nw.LazyFrame[Any], apart: Sequence[str]) -> Question:
+    """Count customers, and what they pay, at both ends of each period, and by how they moved between."""
+    side, before, after = nw.col("side"), nw.col("monthly_before"), nw.col("monthly_after")
+    change = after - before
+    outcome = (
+        nw.when(side == "between")
+        .then(_move(change))
+        .when((side == "before") & (nw.col("before") == 1))
+        .then(nw.lit(_START))
+        .when((side == "after") & (nw.col("after") == 1))
+        .then(nw.lit(_END))
+    )
+    moved_by = nw.when(change < 0).then(-change).otherwise(change)
+    amount = nw.when(side == "before").then(before).when(side == "after").then(after).otherwise(moved_by)
     bucket = nw.col(apart[0]) if apart else None
     keys = ["scope_period", *group_columns(scope.by)]
     return question(customers, keys, outcome=outcome, bucket=bucket, amount=amount, record=nw.col("customer_id"))
