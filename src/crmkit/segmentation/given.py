@@ -1,10 +1,11 @@
-"""Tables in the kind that the caller gave."""
+"""What the functions of segmentation do with what the caller gave: tables come back in its kind, rules are asked for one moment."""
 
 from typing import Any
 
 import narwhals as nw
 
-from crmkit.errors import MissingExtra
+from crmkit.errors import InvalidInput, MissingExtra
+from crmkit.rules import Rule
 
 
 def as_given(rows: nw.LazyFrame[Any], data: Any) -> Any:
@@ -23,3 +24,10 @@ def as_given(rows: nw.LazyFrame[Any], data: Any) -> Any:
         return found.to_arrow() if given.implementation.is_pyarrow() else found.to_pandas()
     except ModuleNotFoundError as error:
         raise MissingExtra("a pandas table is returned with pyarrow: pip install 'crmkit[pandas]'") from error
+
+
+def asked_rule(where: Any, as_of: Any, tz: str) -> Rule:
+    """Return a rule as it is asked at a moment; raise `InvalidInput` for what is none."""
+    if not isinstance(where, Rule):
+        raise InvalidInput(f"where={where!r} is no rule; give one such as field('source') == 'web' of crmkit.rules")
+    return where.at(as_of, tz)

@@ -10,7 +10,7 @@ from crmkit.frames.door import moment, period_of
 from crmkit.frames.table import MONEY_UNITS, Table, open_table
 from crmkit.model.order import Order
 from crmkit.rules import EVERYTHING, Rule
-from crmkit.segmentation.given import as_given
+from crmkit.segmentation.given import as_given, asked_rule
 from crmkit.stats.periods import index_of, instant, zone
 
 DAYS: Mapping[str, float] = {"day": 1, "week": 7, "month": 365.25 / 12, "quarter": 365.25 / 4, "year": 365.25}
@@ -76,15 +76,15 @@ def purchase_summary(
         )
     now, last = (index_of(at.astimezone(zone(tz)).date(), collapse) for at in (known_until, end))
     uses = ("amount", "currency", "category", "id", "refund_of_id")
-    asked = where.at(as_of, tz)
+    asked = asked_rule(where, as_of, tz)
     table = open_table(orders, Order, needs=("customer_id", "at"), uses=uses, columns=columns, tz=tz, where=asked)
-    _check_words(table)
-    purchases = _purchases(table, collapse)
+    check_words(table)
+    bought = purchases(table, collapse)
     at = nw.col("at")
-    found = _customers(_occasions(purchases.filter(at <= moment(known_until))), now, scale)
+    found = _customers(occasions(bought.filter(at <= moment(known_until))), now, scale)
     if holdout_until is not None:
-        later = purchases.filter(at <= moment(end), nw.col("period") > now)
-        found = found.join(_held_out(_occasions(later)), on="customer_id", how="left").with_columns(
+        later = bought.filter(at <= moment(end), nw.col("period") > now)
+        found = found.join(_held_out(occasions(later)), on="customer_id", how="left").with_columns(
             nw.col("holdout_frequency").fill_null(0), holdout_age=nw.lit((last - now) * scale)
         )
     if "amount" not in table.columns:
@@ -99,7 +99,7 @@ def days(period: str, name: str) -> float:
     return DAYS[period]
 
 
-def _check_words(table: Table) -> None:
+def check_words(table: Table) -> None:
     """Refuse categories without a meaning, and amounts in several currencies, of which no sum means anything."""
     strange = [word for word in _words(table, "category") if word not in _CATEGORIES]
     if strange:
@@ -117,8 +117,8 @@ def _words(table: Table, column: str) -> list[str]:
     return sorted(words[column].drop_nulls())
 
 
-def _purchases(table: Table, collapse: str) -> nw.LazyFrame[Any]:
-    """The rows that count, with the period that each belongs to: a refund to that of the order which it gives back."""
+def purchases(table: Table, collapse: str) -> nw.LazyFrame[Any]:
+    """Return the rows that count, with the period that each belongs to: a refund to that of the order which it gives back."""
     amount = nw.col("amount") if "amount" in table.columns else nw.lit(0)
     rows = table.rows.with_columns(amount=amount, period=period_of("at", collapse))
     missing = (nw.col(column).is_null() for column in ("customer_id", "at", "amount"))
@@ -134,8 +134,8 @@ def _purchases(table: Table, collapse: str) -> nw.LazyFrame[Any]:
     return rows
 
 
-def _occasions(purchases: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """One row for all that a customer bought and gave back in one period; `is_bought` is 0 where there are but refunds."""
+def occasions(purchases: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return one row for all that a customer bought and gave back in one period; `is_bought` is 0 where there are but refunds."""
     is_bought = nw.when(nw.col("amount") < 0).then(nw.lit(0)).otherwise(nw.lit(1))
     rows = purchases.select("customer_id", "period", "amount", is_bought=is_bought)
     return rows.group_by("customer_id", "period").agg(nw.col("is_bought").max(), nw.col("amount").sum())
