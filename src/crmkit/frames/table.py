@@ -33,6 +33,11 @@ class Table:
     rows: nw.LazyFrame[Any]
     columns: frozenset[str]
 
+    @property
+    def record(self) -> nw.Expr | None:
+        """The ids by which the records behind a number are found, where the data has them."""
+        return nw.col("id") if "id" in self.columns else None
+
 
 @attrs.define(eq=False)
 class Shared:

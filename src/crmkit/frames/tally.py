@@ -21,7 +21,7 @@ class Sums(NamedTuple):
     total: int = 0
     squares: int = 0
 
-    def __add__(self, other: Self) -> Self:  # type: ignore[override] - sums add, tuples do not
+    def __add__(self, other: Self) -> Self:  # type: ignore[override]  # sums add, tuples do not
         """Return the sums of both sets of rows, which share no row."""
         return type(self)(self.n + other.n, self.total + other.total, self.squares + other.squares)
 

@@ -15,7 +15,7 @@ from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import durations, number, share
 from crmkit.metrics.lengths import MICROSECONDS_A_MINUTE, timed
 from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result
-from crmkit.metrics.states import last_moment, state
+from crmkit.metrics.states import state
 from crmkit.metrics.tickets import (
     CATEGORIES,
     STATES,
@@ -374,8 +374,9 @@ def _known(scope: Scope, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
 def _snapshots(scope: Scope, tickets: Any) -> Generator[list[Question], Sequence[Tally], Tally]:
     """Ask when tickets were created, and which of them were unresolved at the end of each period from then on."""
-    rows = _known(scope, with_end(open_tickets(scope, tickets)))
-    created, unresolved_ = yield [_creations(scope, rows), _unresolved(scope, rows)]
+    table = open_tickets(scope, tickets)
+    rows = _known(scope, with_end(table))
+    created, unresolved_ = yield [_creations(scope, rows), _unresolved(scope, rows, table.record)]
     check_outcomes(created, "category", CATEGORIES)
     left_out = {key: {why: n for why, n in counts.items() if why != _CREATED} for key, counts in created.items()}
     aged = _by_age(scope, unresolved_)
@@ -399,7 +400,7 @@ def _creations(scope: Scope, rows: nw.LazyFrame[Any]) -> Question:
     return scope.question(rows, at="created_at", dated=one_of(category, CATEGORIES) & ~is_endless, outcome=outcome)
 
 
-def _unresolved(scope: Scope, rows: nw.LazyFrame[Any]) -> Question:
+def _unresolved(scope: Scope, rows: nw.LazyFrame[Any], record: nw.Expr | None) -> Question:
     """Ask for the tickets that were unresolved at the end of each period, by the civil day of their creation."""
     resolved = nw.col("category") == "resolved"
     known = rows.filter(
@@ -416,13 +417,13 @@ def _unresolved(scope: Scope, rows: nw.LazyFrame[Any]) -> Question:
         flaw=nw.lit(None, nw.String),
         outcome=nw.lit(_IN),
         bucket=day_of("created_at"),
-        record=nw.col("id") if "id" in rows.collect_schema() else None,
+        record=record,
     )
 
 
 def _by_age(scope: Scope, found: Tally) -> Tally:
     """The counts by age in civil days, of counts by the day of creation."""
-    last = index_of(day_at(scope, last_moment(scope)), "day")
+    last = index_of(day_at(scope, scope.last_moment), "day")
 
     def day(period: int | None) -> int:
         if period is None or scope.every is None:

@@ -367,11 +367,13 @@ def flaw(table: Table) -> nw.Expr:
     return reason.when(ended <= started).then(nw.lit("covers no time")).otherwise(nw.lit(None, nw.String))
 
 
-def left_out(scope: Scope, rows_: nw.LazyFrame[Any], reason: nw.Expr) -> Question:
-    """Count the rows that are left out, which are in no period."""
-    record = nw.col("id") if "id" in rows_.collect_schema() else None
-    undated = rows_.with_columns(scope_period=nw.lit(None, nw.Int64))
-    return question(undated, ["scope_period", *group_columns(scope.by)], outcome=reason, record=record)
+def parted(scope: Scope, table: Table, reason: nw.Expr) -> tuple[nw.LazyFrame[Any], Question]:
+    """Return the rows that count, and the question for those that are left out for a reason, which are in no period."""
+    judged = table.rows.with_columns(reason=reason)
+    undated = judged.with_columns(scope_period=nw.lit(None, nw.Int64))
+    keys = ["scope_period", *group_columns(scope.by)]
+    without = question(undated, keys, outcome=nw.col("reason"), record=table.record)
+    return judged.filter(nw.col("reason").is_null()), without
 
 
 def first_start(scope: Scope, paid: nw.LazyFrame[Any], step: Every) -> Question:
@@ -456,12 +458,12 @@ def newcomers(scope: Scope, data: Any, *, orders: bool = False) -> Generator[Seq
     else:
         table = contracts(scope, data)
         reason, accepted = flaw(table), CATEGORIES
-    paid = table.rows.with_columns(reason=reason).filter(nw.col("reason").is_null())
+    paid, left_out = parted(scope, table, reason)
     first = paid.group_by("customer_id", *group_columns(scope.by), drop_null_keys=False).agg(
         nw.col(at, *beside(at)).min()
     )
     new = scope.question(first, at=at, outcome=nw.lit("new"), record="customer_id")
-    found, without = yield [new, left_out(scope, table.rows, reason)]
+    found, without = yield [new, left_out]
     check_outcomes(without, "category", accepted)
     return merged(found, without)
 
@@ -481,14 +483,13 @@ def standings(
     if not isinstance(grace_days, int) or grace_days < 0:
         raise InvalidInput(f"grace_days={grace_days!r} is no grace; give a whole number of days, or 0 for none")
     table = contracts(scope, subscriptions)
-    reason = flaw(table)
-    paid = table.rows.with_columns(reason=reason).filter(nw.col("reason").is_null())
+    paid, left_out = parted(scope, table, flaw(table))
     through = yield from spans(scope, paid, daily=daily)
     customers = by_customer(scope, _bridged(paid, scope, grace_days) if grace_days else paid, through)
     keys = ["scope_period", *group_columns(scope.by)]
     bucket = nw.col("scope_bucket") if daily else None
     asking = question(customers, keys, outcome=standing(), bucket=bucket, record=nw.col("customer_id"))
-    found, without = yield [asking, left_out(scope, table.rows, reason)]
+    found, without = yield [asking, left_out]
     check_outcomes(without, "category", CATEGORIES)
     return merged(found, without)
 

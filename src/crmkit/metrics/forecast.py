@@ -26,7 +26,6 @@ from crmkit.metrics.days import days_window, first_day_from
 from crmkit.metrics.deals import CATEGORIES
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.money import one_currency, unpriced
-from crmkit.metrics.pipeline import record_id
 from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, rows
 from crmkit.metrics.snapshots import ask_deals, ask_histories, forecastable, open_past, reporting_moment
 from crmkit.model.deal import Deal
@@ -276,7 +275,7 @@ def _expected(scope: Scope, table: Table, by_stage: ByStage, scale: int) -> Ques
         bucket=nw.concat_str([weight.fill_null(0).cast(nw.String), currency], separator=" "),
         amount=amount,
         squares=True,
-        record=record_id(table),
+        record=table.record,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import fsum, inf
 from typing import Any, Unpack
 
+import attrs
 import narwhals as nw
 
 from crmkit.errors import InvalidInput
@@ -12,7 +13,7 @@ from crmkit.frames.table import MONEY_UNITS, Table, group_columns, shared
 from crmkit.frames.tally import Counts, Question, Sums, merged, question
 from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
-from crmkit.metrics.base import ORDER_CATEGORIES, contracts, flaw, left_out
+from crmkit.metrics.base import ORDER_CATEGORIES, contracts, flaw, parted
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import average_amount
 from crmkit.metrics.money import currency_bucket, one_currency, unpriced
@@ -131,9 +132,8 @@ def _check(scope: Scope, margin: Any, horizon_months: Any, discount: Any) -> Non
 def _bought(scope: Scope, table: Table) -> list[Question]:
     """Sum what each customer bought, in the period of the first order, and count the orders that are left out."""
     known = table.rows.filter(nw.col("at").is_null() | (nw.col("at") <= scope.known_until))
-    reason = _flaw(table)
     currency = ["currency"] if "currency" in table.columns else []
-    bought = known.with_columns(reason=reason).filter(nw.col("reason").is_null())
+    bought, left_out = parted(scope, attrs.evolve(table, rows=known), _flaw(table))
     keys = ["customer_id", *group_columns(scope.by), *currency]
     customers = bought.group_by(*keys, drop_null_keys=False).agg(
         nw.col("at", *beside("at")).min(), nw.col("amount").sum()
@@ -147,7 +147,7 @@ def _bought(scope: Scope, table: Table) -> list[Question]:
         squares=scope.ci is not None,
         record="customer_id",
     )
-    return [asking, left_out(scope, known, reason)]
+    return [asking, left_out]
 
 
 def _flaw(table: Table) -> nw.Expr:

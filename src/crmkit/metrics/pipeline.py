@@ -105,13 +105,8 @@ def _open_deals(scope: Scope, table: Table, *, priced: bool) -> Question:
         outcome=outcome,
         bucket=currency_bucket(table) if priced else None,
         amount=nw.col("amount") if priced else None,
-        record=record_id(table),
+        record=table.record,
     )
-
-
-def record_id(table: Table) -> nw.Expr | None:
-    """Return the ids by which records behind a number are found, where a table has them."""
-    return nw.col("id") if "id" in table.columns else None
 
 
 PIPELINE_VELOCITY = Definition(

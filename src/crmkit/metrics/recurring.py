@@ -11,7 +11,7 @@ from crmkit.frames.small import small_table
 from crmkit.frames.table import MONEY_UNITS, Table, group_columns
 from crmkit.frames.tally import Counts, Question, Sums, Tally, merged, question
 from crmkit.metrics.asking import Steps, kpi
-from crmkit.metrics.base import CATEGORIES, by_customer, contracts, flaw, left_out, spans
+from crmkit.metrics.base import CATEGORIES, by_customer, contracts, flaw, parted, spans
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.money import one_currency, unpriced
 from crmkit.metrics.result import MetricResult
@@ -193,13 +193,12 @@ def average_revenue_per_account(
 def moved(scope: Scope, subscriptions: Any, *, daily: bool = False) -> Generator[Sequence[Question], Any, Tally]:
     """Count customers and what they pay by the month, at both ends of each period and by how they moved between."""
     table = contracts(scope, subscriptions, needs=["price"], uses=["price_currency", "billing_months"])
-    reason = _unpriced(table)
-    paid = table.rows.with_columns(reason=reason).filter(nw.col("reason").is_null())
+    paid, left_out = parted(scope, table, _unpriced(table))
     through = yield from spans(scope, paid, daily=daily)
     apart = [each for each in ("price_currency",) if each in table.columns]
     customers = by_customer(scope, paid, through, apart=apart, monthly=_monthly(table))
     asking = _asking(scope, customers.join(small_table(_SIDES, table.rows), how="cross"), apart)
-    found, without = yield [asking, left_out(scope, table.rows, reason)]
+    found, without = yield [asking, left_out]
     check_outcomes(without, "category", CATEGORIES)
     return merged(found, without)
 

@@ -91,6 +91,11 @@ class Scope:
         """`as_of` as it is behind the door."""
         return moment(self.as_of)
 
+    @property
+    def last_moment(self) -> datetime:
+        """The last moment that counts: that of the window, or `as_of`."""
+        return self.as_of if self.end is None else min(self.as_of, self.end - _SMALLEST)
+
     def open(
         self, data: Any, cls: type[Record], *, needs: Sequence[str], uses: Sequence[str] = (), is_main: bool = True
     ) -> Table:
@@ -122,7 +127,7 @@ class Scope:
         if self.rates is None:
             return None
         here = zone(self.tz)
-        as_of, last = (each.astimezone(here).date() for each in (self.as_of, _last_moment(self)))
+        as_of, last = (each.astimezone(here).date() for each in (self.as_of, self.last_moment))
         return Conversion(rates=self.rates, as_of=as_of, last=last, every=self.every)
 
     def window(self, at: nw.Expr) -> nw.Expr:
@@ -301,7 +306,7 @@ def _indexes(scope: Scope, dated: Tally) -> list[int | None]:
     if scope.every is None:
         return [None]
     first = min((key[0] for key in dated), default=None) if scope.start is None else _index(scope, scope.start)
-    return [] if first is None else list(range(first, _index(scope, _last_moment(scope)) + 1))
+    return [] if first is None else list(range(first, _index(scope, scope.last_moment) + 1))
 
 
 def _index(scope: Scope, moment: datetime) -> int:
@@ -312,13 +317,9 @@ def _index(scope: Scope, moment: datetime) -> int:
 def _is_partial(scope: Scope, period: Period | None) -> bool:
     """Whether the period was cut by the window or had not ended at `as_of`."""
     if period is None:
-        return _last_moment(scope) < (scope.as_of if scope.end is None else scope.end - _SMALLEST)
+        return scope.last_moment < (scope.as_of if scope.end is None else scope.end - _SMALLEST)
     begins, ends = instant(period.start, scope.tz, "start"), instant(period.end, scope.tz, "end")
-    return _last_moment(scope) < ends - _SMALLEST or (scope.start is not None and begins < scope.start)
-
-
-def _last_moment(scope: Scope) -> datetime:
-    return scope.as_of if scope.end is None else min(scope.as_of, scope.end - _SMALLEST)
+    return scope.last_moment < ends - _SMALLEST or (scope.start is not None and begins < scope.start)
 
 
 def _sortable(group: Key) -> list[tuple[bool, str, Any]]:

@@ -15,7 +15,6 @@ from crmkit.frames.words import one_of, unknown
 from crmkit.metrics.days import day_at
 from crmkit.metrics.deals import CATEGORIES
 from crmkit.metrics.money import currency_bucket, unpriced
-from crmkit.metrics.pipeline import record_id
 from crmkit.metrics.scope import Scope
 from crmkit.metrics.visits import open_ledger, visits
 from crmkit.model.deal import Deal
@@ -174,7 +173,7 @@ def ask_deals(scope: Scope, past: Past, moments: Sequence[Moment], outcome: nw.E
         bucket=currency_bucket(past.table),
         amount=nw.col("amount"),
         squares=True,
-        record=record_id(past.table),
+        record=past.table.record,
     )
 
 

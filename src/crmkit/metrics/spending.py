@@ -248,9 +248,8 @@ def spent(
     table = attrs.evolve(scope, where=EVERYTHING).open(costs, Cost, needs=needs, uses=uses)
     keys = ["scope_period", *group_columns(scope.by)]
     undated = table.rows.with_columns(scope_period=nw.lit(None, nw.Int64))
-    record = nw.col("id") if "id" in table.columns else None
     asking = question(
-        undated, keys, outcome=_flaw(table), bucket=_packed(table), amount=nw.col("amount"), record=record
+        undated, keys, outcome=_flaw(table), bucket=_packed(table), amount=nw.col("amount"), record=table.record
     )
     (found,) = yield [asking]
     booked: Tally = {}

@@ -1,6 +1,5 @@
 """States: what is there at the end of each period, such as open deals and unresolved tickets."""
 
-from datetime import datetime, timedelta
 from typing import Any
 
 import narwhals as nw
@@ -11,13 +10,6 @@ from crmkit.frames.tally import Question, question
 from crmkit.metrics.days import day_at
 from crmkit.metrics.scope import Scope
 from crmkit.stats.periods import index_of
-
-_SMALLEST = timedelta(microseconds=1)
-
-
-def last_moment(scope: Scope) -> datetime:
-    """Return the last moment that counts: that of the window, or `as_of`."""
-    return scope.as_of if scope.end is None else min(scope.as_of, scope.end - _SMALLEST)
 
 
 def state(
@@ -38,7 +30,7 @@ def state(
     A row is there from the instant `since` to before the instant `until`, if it `ends`. What has a `flaw`, the reason for leaving it
     out, is counted once, in no period.
     """
-    last = last_moment(scope)
+    last = scope.last_moment
     known = rows.filter(nw.col(since).is_null() | (nw.col(since) <= moment(last))).with_columns(scope_flaw=flaw)
     usable, is_over = nw.col("scope_flaw").is_null(), ends & (nw.col(until) <= moment(last))
     outcome = nw.when(~usable).then(nw.col("scope_flaw")).otherwise(outcome)

@@ -20,7 +20,6 @@ from crmkit.metrics.finishing import number, total_amount
 from crmkit.metrics.money import currency_bucket, one_currency, unpriced
 from crmkit.metrics.result import Measure
 from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result
-from crmkit.metrics.states import last_moment
 from crmkit.model.deal import Deal
 from crmkit.model.employee import Employee
 from crmkit.model.target import Target
@@ -197,7 +196,7 @@ def _until(scope: Scope) -> date:
     if scope.every is None:
         assert scope.end is not None
         return first_day_from(scope, scope.end)
-    last = index_of(day_at(scope, last_moment(scope)), scope.every)
+    last = index_of(day_at(scope, scope.last_moment), scope.every)
     return periods.period_of(last, scope.every).end
 
 
@@ -210,7 +209,7 @@ def _spans(scope: Scope, quotas: Sequence[_Quota]) -> dict[int | None, tuple[dat
     if not quotas:
         return {}
     first = min(each.start for each in quotas) if scope.start is None else day_at(scope, scope.start)
-    last = min(day_at(scope, last_moment(scope)), max(each.end for each in quotas))
+    last = min(day_at(scope, scope.last_moment), max(each.end for each in quotas))
     indexes = range(index_of(first, scope.every), index_of(last, scope.every) + 1)
     found = {index: periods.period_of(index, scope.every) for index in indexes}
     return {index: (period.start, period.end) for index, period in found.items()}
@@ -278,7 +277,7 @@ def _attained(scope: Scope, won: Measure, quotas: _Quotas) -> Measure:
         named = {each.currency: Sums() for each in cover if each.currency}
         one_currency(named if won.unit == "money" else {**named, won.unit: Sums()})
     start, end = quotas.spans[index]
-    days = (day_at(scope, last_moment(scope)) - start).days + 1
+    days = (day_at(scope, scope.last_moment) - start).days + 1
     elapsed = max(0.0, min(1.0, days / (end - start).days))
     details = {"variance": reached - target, "elapsed": elapsed}
     return attrs.evolve(

@@ -5,25 +5,11 @@ import re
 from datetime import date, datetime
 
 from crmkit.model import money
-from crmkit.stats.periods import zone
+from crmkit.stats.periods import MONTH_NAMES, zone
 
 MISSING = "–"
 """What stands where there is no value; the reason stands beside it."""
 
-_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
 _WHOLE_FROM = 10_000
 _PREFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -125,7 +111,7 @@ def month_of(day: date) -> str:
 
 def month_name(day: date) -> str:
     """Return the short name of the month of a day."""
-    return _MONTHS[day.month - 1][:3]
+    return MONTH_NAMES[day.month - 1][:3]
 
 
 def moment(at: date | datetime, tz: str) -> str:
@@ -135,6 +121,6 @@ def moment(at: date | datetime, tz: str) -> str:
     '31 December 2017'
     """
     if not isinstance(at, datetime):
-        return f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
+        return f"{at.day} {MONTH_NAMES[at.month - 1]} {at.year}"
     local = at.astimezone(zone(tz))
     return f"{moment(local.date(), tz)}, {local.hour:02}:{local.minute:02}"

@@ -1,8 +1,8 @@
 """Whether two shares differ: the interval of their difference, an exact test, and several tests at once."""
 
 from collections.abc import Callable, Sequence
-from math import hypot
 
+from crmkit.stats import intervals
 from crmkit.stats.intervals import Interval, proportion
 
 _TIE = 1 + 1e-7
@@ -21,9 +21,7 @@ def difference(successes: int, trials: int, other: int, other_trials: int, confi
     bounds, other_bounds = proportion(successes, trials, confidence), proportion(other, other_trials, confidence)
     if bounds is None or other_bounds is None:
         return None
-    p, q = successes / trials, other / other_trials
-    low, high = hypot(p - bounds[0], other_bounds[1] - q), hypot(bounds[1] - p, q - other_bounds[0])
-    return p - q - low, p - q + high
+    return intervals.difference(successes / trials, bounds, other / other_trials, other_bounds)
 
 
 def exact_p(successes: int, trials: int, other: int, other_trials: int) -> float:

@@ -17,7 +17,8 @@ from crmkit.errors import InvalidInput, choices
 
 _EPOCH = date(1970, 1, 1)
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATER_MONTHS = (
+MONTH_NAMES = (
+    "January",
     "February",
     "March",
     "April",
@@ -39,8 +40,8 @@ MONTHS: Mapping[Every, tuple[int, int]] = {
     "month": (1, 0),
     "quarter": (_QUARTER, 0),
     "year": (_YEAR, 0),
-    **{f"quarter from {name}": (_QUARTER, number % _QUARTER) for number, name in enumerate(_LATER_MONTHS, start=1)},
-    **{f"year from {name}": (_YEAR, number) for number, name in enumerate(_LATER_MONTHS, start=1)},
+    **{f"quarter from {name}": (_QUARTER, number % _QUARTER) for number, name in enumerate(MONTH_NAMES) if number},
+    **{f"year from {name}": (_YEAR, number) for number, name in enumerate(MONTH_NAMES) if number},
 }
 """The kinds of period that are whole months: how many, and how many months after January they begin."""
 
