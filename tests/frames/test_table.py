@@ -16,6 +16,7 @@ from crmkit.errors import InvalidInput
 from crmkit.frames.door import moment
 from crmkit.frames.table import MONEY_UNITS, Table, open_table
 from crmkit.model import Customer, Deal, Money, SurveyResponse
+from crmkit.rules import EVERYTHING, field
 from crmkit.testing.strategies import money, records, simplest
 from tests.examples import few
 from tests.frames.kinds import KINDS
@@ -245,3 +246,17 @@ def test_records_of_a_vertical_are_grouped_by_their_own_field() -> None:
     for cls in (Member, Customer):
         (row,) = rows(open_table([simplest(Member, card="0012")], cls, needs=["id"], by=["card"]))
         assert "0012" in row.values()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_marks_say_where_rules_hold(kind: str) -> None:
+    rows = [
+        simplest(Deal, id="a", source="web"),
+        simplest(Deal, id="b", source=None),
+        simplest(Deal, id="c", source="fair"),
+    ]
+    marks = {"is_web": field("source") == "web", "is_known": ~field("source").is_empty(), "is_there": EVERYTHING}
+    found = opened(KINDS[kind](rows, Deal), "id", marks=marks, where=field("id") != "c")
+
+    held = {row["id"]: [row[name] for name in marks] for row in found}
+    assert held == {"a": [1, 1, 1], "b": [0, 0, 1]}
