@@ -197,7 +197,10 @@ def test_what_comes_next_is_the_same_and_comes_back_where_the_data_is(away: Into
     assert in_polars(found).cast(same.schema).rows() == same.rows()
 
 
-BUYERS = Segment(id="buyers", name="Buyers", rule=to_json(field("orders.last_at") >= days_ago(70)), added_ids={"dan"})
+RECENT = (field("orders.last_at") >= days_ago(70)) & (field("orders.count").where(field("channel") == "web") >= 1)
+BUYERS = Segment(
+    id="buyers", name="Buyers", rule=to_json(RECENT & (field("orders.total") > Money(5, "PLN"))), added_ids={"dan"}
+)
 ONLINE = Segment(id="online", name="Online", rule=to_json(in_segment("Buyers") & (field("source") == "web")))
 MOVES = from_records(
     [

@@ -6,5 +6,18 @@ from crmkit.crm.facade import CRM, Clock, system_clock
 from crmkit.crm.happening import Event, Timeline
 from crmkit.crm.measuring import Metrics
 from crmkit.crm.running import RETRIES
+from crmkit.crm.segmenting import Segments
 
-__all__ = ["CRM", "RETRIES", "Clock", "Collection", "Deals", "Event", "Metrics", "Tickets", "Timeline", "system_clock"]
+__all__ = [
+    "CRM",
+    "RETRIES",
+    "Clock",
+    "Collection",
+    "Deals",
+    "Event",
+    "Metrics",
+    "Segments",
+    "Tickets",
+    "Timeline",
+    "system_clock",
+]

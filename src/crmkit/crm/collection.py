@@ -140,8 +140,8 @@ class Collection(Generic[R]):
         return self.count()
 
     def _now(self, where: Rule) -> Rule:
-        """A rule as it is asked at the present of the CRM, in its time zone."""
-        return where.at(self._crm.now(), self._crm.tz)
+        """A rule as it is asked at the present of the CRM, in its time zone, with the segments that it names."""
+        return self._crm.segments.within(where, self.cls).at(self._crm.now(), self._crm.tz)
 
     def _check(self, record: R) -> None:
         if not isinstance(record, self.cls):

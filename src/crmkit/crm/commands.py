@@ -5,7 +5,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crmkit.crm.collection import Collection, R
-from crmkit.model import Deal, Record, Ticket
+from crmkit.crm.segmenting import Segments
+from crmkit.model import Deal, Record, Segment, Ticket
 from crmkit.model import deal as deals
 from crmkit.model import ticket as tickets
 
@@ -73,4 +74,4 @@ def collection(crm: "CRM", cls: type[R]) -> Collection[R]:
     return made
 
 
-_COLLECTIONS: Mapping[type[Record], type[Any]] = {Deal: Deals, Ticket: Tickets}
+_COLLECTIONS: Mapping[type[Record], type[Any]] = {Deal: Deals, Segment: Segments, Ticket: Tickets}

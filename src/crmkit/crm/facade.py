@@ -14,8 +14,10 @@ from crmkit.crm.collection import Collection
 from crmkit.crm.commands import Deals, Tickets, collection
 from crmkit.crm.following import follow
 from crmkit.crm.happening import Timeline, timeline
+from crmkit.crm.likeness import Likeness
 from crmkit.crm.measuring import Metrics
 from crmkit.crm.past import Past, Told
+from crmkit.crm.segmenting import Segments
 from crmkit.io.stores import Store, open_store
 from crmkit.io.stores.port import Change, Changes, Stamp, unknown_class
 from crmkit.model import (
@@ -41,6 +43,7 @@ from crmkit.model import (
     Product,
     Quote,
     Record,
+    Segment,
     ServiceLevel,
     Subscription,
     Survey,
@@ -74,7 +77,7 @@ class _Actor:
     began_at: datetime | None = None
 
 
-class CRM:
+class CRM(Likeness):
     """A CRM on one store.
 
     Every call is a unit of work of its own; calls inside `transaction` make one together. The ledger keeps of each who did
@@ -138,6 +141,7 @@ class CRM:
         self.survey_responses = Collection(self, SurveyResponse)
         self.tasks = Collection(self, Task)
         self.costs = Collection(self, Cost)
+        self.segments = Segments(self, Segment)
         self.transitions = Collection(self, Transition)
         self.metrics = Metrics(self)
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import attrs
 
-from crmkit.crm.linking import link_fields, links_to
 from crmkit.io.stores.cursor import decode_cursor, encode_cursor
+from crmkit.io.stores.linking import link_fields, links_to
 from crmkit.io.stores.port import SortBy, Store
 from crmkit.io.stores.queries import check_limit
-from crmkit.model import Customer, Record
+from crmkit.model import Customer, Record, Segment
 from crmkit.model.shape import Shape
 from crmkit.rules import Rule, field
 from crmkit.rules.related import happened_at
@@ -97,7 +97,7 @@ def timeline(store: Store, customer_id: str, limit: int, after: str | None) -> T
 def _sources(classes: Sequence[type[Record]], customer_id: str) -> Iterator[_Source]:
     """One for each class with fields of its own that link to customers; what it inherits belongs to the class that it extends."""
     customers = {each.__name__ for each in classes if issubclass(each, Customer)}
-    for cls in classes:
+    for cls in (each for each in classes if not issubclass(each, Segment)):  # of which nothing happened with them
         inherited = {info.name for each in classes if each in cls.__mro__[1:] for info in link_fields(each, customers)}
         linked = link_fields(cls, customers)
         own = [info for info in linked if info.name not in inherited]

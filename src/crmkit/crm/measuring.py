@@ -45,10 +45,18 @@ class Metrics:
         tables = {
             name: self._table(name, options) for name in inputs if name not in options and hasattr(self._crm, name)
         }
+        options = options | self._segmented(inputs[0], options)
         options = {"as_of": self._crm.now(), "tz": self._crm.tz, **self._related(inputs[0], options), **options}
         if len(inputs) == 1:
             return measure(*tables.values(), **options)
         return measure(**tables, **options)
+
+    def _segmented(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The rule about a table, with the segments that it names."""
+        where = options.get("where")
+        if not isinstance(where, Rule) or not hasattr(self._crm, name):
+            return {}
+        return {"where": self._crm.segments.within(where, getattr(self._crm, name).cls)}
 
     def _related(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """The records that the rule asks about, beside those of a table."""

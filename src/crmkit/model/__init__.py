@@ -30,6 +30,7 @@ from crmkit.model.preference import Preference
 from crmkit.model.product import Product
 from crmkit.model.quote import Quote
 from crmkit.model.records import FieldInfo, Record, Value, field, fields, record, value
+from crmkit.model.segment import Segment
 from crmkit.model.service_level import ServiceLevel, ServiceTarget
 from crmkit.model.subscription import Subscription
 from crmkit.model.survey import Survey, SurveyResponse
@@ -71,6 +72,7 @@ RECORDS: tuple[type[Record], ...] = (
     SurveyResponse,
     Task,
     Cost,
+    Segment,
     Transition,
 )
 """Every built-in record class; one comes after those that it links to, except for links to its own class."""
@@ -108,6 +110,7 @@ __all__ = [
     "Product",
     "Quote",
     "Record",
+    "Segment",
     "ServiceLevel",
     "ServiceTarget",
     "SpecialDay",

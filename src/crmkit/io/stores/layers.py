@@ -62,6 +62,11 @@ class Memory:
         """The mark of the outermost unit of work that this thread is in."""
         return self._thread.mark
 
+    @property
+    def is_in_unit(self) -> bool:
+        """Whether this thread has a unit of work under way."""
+        return bool(self._layers())
+
     def set(self, space: Hashable, key: Hashable, value: Any) -> None:
         """Set the value of a key in this thread's unit of work; None takes the key away."""
         self._layers()[-1][space][key] = value

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, cast
 
+import attrs
 import polars as pl
 
 from crmkit.errors import InvalidInput
@@ -11,7 +13,9 @@ from crmkit.frames.convert import from_records
 from crmkit.io.stores import refusals
 from crmkit.io.stores.families import family, unique_fields
 from crmkit.io.stores.layers import Memory
+from crmkit.io.stores.memory_copy import MemoryCopy
 from crmkit.io.stores.memory_ledger import MemoryLedger
+from crmkit.io.stores.parts import Part, RecordPart
 from crmkit.io.stores.port import (
     UNSTAMPED,
     Capability,
@@ -26,11 +30,14 @@ from crmkit.io.stores.port import (
     unknown_class,
 )
 from crmkit.io.stores.queries import Order, check_columns, check_limit
+from crmkit.io.stores.reaching import keys_of
 from crmkit.model import RECORDS, CustomField, new_id
 from crmkit.model.records import Record
 from crmkit.rules import EVERYTHING, Rule, predicate, related_classes
 
-_CAPABILITIES = frozenset[Capability]({"queries", "deletion", "history", "feed", "notes", "frames", "tenants"})
+_CAPABILITIES = frozenset[Capability](
+    {"queries", "deletion", "history", "feed", "notes", "frames", "reaching", "erasing", "copying", "tenants"}
+)
 
 
 class MemoryStore:
@@ -149,6 +156,13 @@ class MemoryStore:
         shown = rest[:limit]
         return Page(tuple(shown), order.encode(shown[-1]) if len(rest) > limit else None)
 
+    def reached_by(self, cls: type[R], keys: Iterable[str], *, limit: int | None = None) -> tuple[R, ...]:
+        """See `Reaching.reached_by`."""
+        self._rows(cls)
+        ids = {each for key in keys for each in self._memory.get(self._reach(cls), key) or ()}
+        found = (self.read(family(cls), each).record for each in sorted(ids))
+        return tuple(islice((each for each in found if isinstance(each, cls)), limit))
+
     def delete(self, cls: type[Record], record_id: str, *, version: int | None = None) -> None:
         """See `Deletion.delete`."""
         with self.transaction():
@@ -199,6 +213,51 @@ class MemoryStore:
             if self.note(key) != was:
                 raise refusals.note_changed(key)
             self._memory.set(self._notes, key, text)
+
+    def deleted(self, cls: type[R], where: Rule = EVERYTHING) -> Iterator[R]:
+        """See `Erasing.deleted`."""
+        holds, rows = self._holds(cls, where), self._memory.items(self._rows(cls))
+        found = (rows[record_id] for record_id in sorted(rows) if rows[record_id].is_deleted)
+        return (each.record for each in found if isinstance(each.record, cls) and holds(each.record))
+
+    def rewrite(self, cls: type[R], record_id: str, change: Callable[[Record], Record]) -> bool:
+        """See `Erasing.rewrite`."""
+        with self.transaction():
+            stored: Stored[Record] = cast("Stored[Record]", self.read(cls, record_id))
+            record = change(stored.record)
+            if not self._ledger().rewrite(stored, change) and record == stored.record:
+                return False
+            rewritten = attrs.evolve(stored, record=record)
+            if stored.is_deleted:
+                self._memory.set(self._rows(cls), record_id, rewritten)
+            else:
+                self._free(stored.record)
+                self._claim(record)
+                self._keep("changed", record, rewritten)
+            return True
+
+    def notes(self) -> Iterator[tuple[str, str]]:
+        """See `Erasing.notes`."""
+        self._check_open()
+        return iter(sorted(self._memory.items(self._notes).items()))
+
+    def overwrite_erased(self) -> None:
+        """See `Erasing.overwrite_erased`: memory is the interpreter's, who alone can do so."""
+
+    def contents(self) -> Iterator[Part]:
+        """See `Copying.contents`."""
+        self._check_open()
+        return MemoryCopy(self._memory, self._tenant, self._classes, self._ledger()).contents()
+
+    def fill(self, parts: Iterable[Part]) -> int:
+        """See `Copying.fill`."""
+        with self.transaction():
+            copy = MemoryCopy(self._memory, self._tenant, self._classes, self._ledger())
+            n = 0
+            for n, part in enumerate(copy.filled(parts), start=1):  # noqa: B007 - the last one is how many there were
+                if isinstance(part, RecordPart) and part.deleted_in is None:
+                    self._claim(part.record)
+            return n
 
     def batches(
         self, cls: type[Record], where: Rule = EVERYTHING, *, columns: Sequence[str] | None = None, rows: int = 65_536
@@ -253,10 +312,19 @@ class MemoryStore:
             if self._memory.get(self._taken(type(record)), (name, value)) is not None:
                 raise refusals.value_taken(record, name)
             self._memory.set(self._taken(type(record)), (name, value), record.id)
+        for key, ids in self._reached(record):
+            self._memory.set(self._reach(type(record)), key, ids | {record.id})
 
     def _free(self, record: Record) -> None:
         for held in _unique_values(record):
             self._memory.set(self._taken(type(record)), held, None)
+        for key, ids in self._reached(record):
+            self._memory.set(self._reach(type(record)), key, (ids - {record.id}) or None)
+
+    def _reached(self, record: Record) -> list[tuple[str, frozenset[str]]]:
+        """The keys by which a record is reached, and the ids of all records that have them."""
+        reach, keys = self._reach(type(record)), keys_of(getattr(record, "contact_points", ()))
+        return [(key, self._memory.get(reach, key) or frozenset()) for key in keys]
 
     def _told(self, cls: type[R], rows: object, record_id: str) -> tuple[Version[R], ...]:
         """The history of a record, which may have been purged meanwhile."""
@@ -299,6 +367,9 @@ class MemoryStore:
         if cls not in self._classes:
             raise unknown_class(cls, self._classes)
         return "rows", self._tenant, family(cls)
+
+    def _reach(self, cls: type[Record]) -> object:
+        return "reach", self._tenant, family(cls)
 
     def _taken(self, cls: type[Record]) -> object:
         return "taken", self._tenant, family(cls)

@@ -4,10 +4,10 @@ A store keeps records by class and id. `Records` is the least that it does; `Que
 `Frames` are capabilities that it lists in `capabilities`. `Store` is all of them: the memory store and the SQL stores are such.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import attrs
 
@@ -18,9 +18,13 @@ from crmkit.rules import EVERYTHING, Rule
 if TYPE_CHECKING:
     import polars as pl
 
+    from crmkit.io.stores.parts import Part
+
 R = TypeVar("R", bound=Record)
 
-Capability = Literal["queries", "deletion", "history", "feed", "notes", "frames", "tenants", "durable"]
+Capability = Literal[
+    "queries", "deletion", "history", "feed", "notes", "frames", "reaching", "erasing", "copying", "tenants", "durable"
+]
 """What a store may do beyond keeping records; "durable" survives the process, "tenants" may be opened for one of several."""
 
 ChangeKind = Literal["added", "changed", "deleted", "restored", "purged"]
@@ -114,6 +118,7 @@ class Version(Generic[R]):
     stamp: Stamp
 
 
+@runtime_checkable
 class Records(Protocol):
     """A place that keeps records, by class and id. A class that extends another shares its ids.
 
@@ -276,6 +281,59 @@ class Frames(Protocol):
         self, cls: type[Record], where: Rule = EVERYTHING, *, columns: Sequence[str] | None = None
     ) -> "pl.DataFrame":
         """Return the records for which a rule holds as one Polars frame."""
+
+
+@runtime_checkable
+class Reaching(Protocol):
+    """The capability "reaching": who has a telephone number or an e-mail address."""
+
+    def reached_by(self, cls: type[R], keys: Iterable[str], *, limit: int | None = None) -> tuple[R, ...]:
+        """Return the records of a class, by id, with a contact point that has one of some keys of `crmkit.io.stores.reaching`.
+
+        With a `limit` at most so many. A class without contact points has none.
+        """
+
+
+@runtime_checkable
+class Erasing(Protocol):
+    """The capability "erasing": taking something out of records, and out of all that the store remembers of them."""
+
+    def deleted(self, cls: type[R], where: Rule = EVERYTHING) -> Iterator[R]:
+        """Go through the deleted records of a class, by id, for which a rule holds."""
+
+    def rewrite(self, cls: type[R], record_id: str, change: Callable[[Record], Record]) -> bool:
+        """Put what `change` makes of a record in its place, also of a deleted one and of what the ledger says it was before.
+
+        `change` returns a record of the same class and id. A record that is not deleted then has a new version, and the ledger an
+        entry for it, so that who follows the feed does the same. Returns False, and does nothing, where `change` changes
+        nothing. Raises `NotFound` for an unknown record, and `Conflict` as `put` does.
+        """
+
+    def notes(self) -> Iterator[tuple[str, str]]:
+        """Go through the keys and texts of all notes, by key."""
+
+    def overwrite_erased(self) -> None:
+        """Write over what was replaced or removed, as far as the storage lets a program do so; outside of a unit of work."""
+
+
+@runtime_checkable
+class Copying(Protocol):
+    """The capability "copying": all that a store keeps, for another store."""
+
+    def contents(self) -> Iterator["Part"]:
+        """Go through all that is kept, as it was at one moment: units of work, the ledger, records by family, then notes.
+
+        Units come by number, entries as in the feed, records by the name of their family and then by id, notes by key. Others may
+        write meanwhile. Raises `InvalidInput` inside a unit of work, and where records of a class are stored that the
+        store was not opened for.
+        """
+
+    def fill(self, parts: Iterable["Part"]) -> int:
+        """Keep in an empty store what `contents` of another gave, and return how many parts there were; all or nothing.
+
+        Versions, stamps, the order of the ledger and the places of those who follow the feed stay what they were. Raises
+        `InvalidInput` where the store is not empty, and for parts that do not fit together.
+        """
 
 
 class Store(Records, Queries, Deletion, History, Feed, Notes, Frames, Protocol):

@@ -50,3 +50,15 @@ def closed(name: str) -> StoreError:
 def note_changed(key: str) -> Conflict:
     """Return the error of a note that is no longer what it was."""
     return Conflict(f"the note {key!r} was changed meanwhile; read it again")
+
+
+def copying_inside() -> InvalidInput:
+    """Return the error of copying a store inside a unit of work, which may yet be undone."""
+    return InvalidInput("a store is copied outside of a unit of work; end the transaction first")
+
+
+def not_empty(name: str) -> InvalidInput:
+    """Return the error of filling a store in which something is kept already."""
+    return InvalidInput(
+        f"{name} is not empty, and nothing was written; give a new store, or another tenant of this one"
+    )

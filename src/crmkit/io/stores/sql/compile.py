@@ -45,8 +45,14 @@ def condition(rule: Rule, known: Columns, asked: Asked) -> Condition:
     if isinstance(rule, Not):
         return sa.not_(sa.func.coalesce(condition(rule.part, known, asked), sa.false()))
     assert isinstance(rule, AllOf | AnyOf)
-    parts = [condition(part, known, asked) for part in rule.parts]
-    return sa.and_(sa.true(), *parts) if isinstance(rule, AllOf) else sa.or_(sa.false(), *parts)
+    alone, together = _by_relation(rule, known)
+    parts = [condition(part, known, asked) for part in alone]
+    parts += [_of_related(some, type(rule), asked) for some in together]
+    return _joined(type(rule), parts)
+
+
+def _joined(kind: type[Rule], parts: Iterable[Condition]) -> Condition:
+    return sa.or_(sa.false(), *parts) if kind is AnyOf else sa.and_(sa.true(), *parts)
 
 
 def expressions(column: Column, table: sa.FromClause, dialect: DialectName) -> tuple[Expression, ...]:
@@ -64,9 +70,9 @@ def expressions(column: Column, table: sa.FromClause, dialect: DialectName) -> t
 
 
 def _comparison(comparison: Comparison, known: Columns, asked: Asked) -> Condition:
-    of_related = question(comparison, known)
-    if of_related is not None:
-        return _of_related(of_related, asked)
+    asks = question(comparison, known)
+    if asks is not None:
+        return _of_related([_Part(asks)], AllOf, asked)
     column, tests = fitted(comparison, known)
     held = expressions(column, asked.rows, asked.dialect)
     return sa.and_(*(_test(column.shape.kind, held, test, asked.dialect) for test in tests))
@@ -98,47 +104,94 @@ def _anniversary(day: Expression, parts: YearDays, dialect: DialectName) -> Cond
     )
 
 
-def _of_related(of_related: Question, asked: Asked) -> Condition:
-    """What is asked of related rows is asked for each row apart, by the index of what links them."""
+@attrs.frozen
+class _Part:
+    """What a part of a rule asks of related rows, or that this is not so."""
+
+    asks: Question
+    is_negated: bool = False
+
+
+def _by_relation(rule: AllOf | AnyOf, known: Columns) -> tuple[list[Rule], list[list[_Part]]]:
+    """The parts of a rule that are asked alone, and those of which several ask the same related rows."""
+    alone, found = list[Rule](), dict[str, list[tuple[Rule, _Part]]]()
+    for part in rule.parts:
+        inner = part.part if isinstance(part, Not) else part
+        asks = question(inner, known) if isinstance(inner, Comparison) else None
+        if asks is None:
+            alone.append(part)
+        else:
+            found.setdefault(asks.relation.name, []).append((part, _Part(asks, isinstance(part, Not))))
+    alone += [some[0][0] for some in found.values() if len(some) == 1]
+    return alone, [[part for _, part in some] for some in found.values() if len(some) > 1]
+
+
+def _of_related(parts: Sequence[_Part], kind: type[Rule], asked: Asked) -> Condition:
+    """What is asked of related rows is asked for each row apart, by the index of what links them, and in one go."""
     assert asked.related is not None
-    rows, is_there = asked.related(of_related.relation.cls)
-    counting = sa.and_(is_there, *_counting(of_related, asked, rows))
-    operand, kind, tests = of_related.comparison.operand, of_related.shape.kind, of_related.tests
-    if of_related.part == "any":
-        found = sa.exists().select_from(rows).where(counting).correlate(asked.rows)
-        return found if operand else sa.not_(found)
-    if isinstance(operand, Money):
-        kind, tests = "integer", tuple((each, money.minor_units) for each, money in tests)
-    answer = _answer(of_related, rows).where(counting).correlate(asked.rows).scalar_subquery()
-    # Without its type, because an instant of a query would be read as one of its columns.
-    held = (sa.type_coerce(answer, sa.types.NullType()),)
-    return sa.and_(*(_test(kind, held, test, asked.dialect) for test in tests))
+    relation = parts[0].asks.relation
+    rows, is_there = asked.related(relation.cls)
+    counting = [dict(_counting(part.asks, asked, rows)) for part in parts]
+    shared = {says: test for says, test in counting[0].items() if all(says in each for each in counting)}
+    mine = sa.and_(rows.c[relation.link] == asked.rows.c.id, is_there, *shared.values())
+    wanted = _wanted(parts[0].asks) if len(parts) == 1 else None
+    if wanted is not None:  # which databases answer without counting
+        found = sa.exists().select_from(rows).where(mine).correlate(asked.rows)
+        return found if wanted else sa.not_(found)
+    own = [[test for says, test in each.items() if says not in shared] for each in counting]
+    answers = [_answer(part, rows, filters, asked.dialect) for part, filters in zip(parts, own, strict=True)]
+    answer = sa.select(_joined(kind, answers)).select_from(rows).where(mine).correlate(asked.rows)
+    return sa.type_coerce(answer.scalar_subquery(), sa.Boolean())
 
 
-def _counting(of_related: Question, asked: Asked, rows: sa.FromClause) -> Iterator[Condition]:
-    """Which related rows count for a row."""
-    comparison, happened_at = of_related.comparison, rows.c[of_related.relation.happened_at]
-    yield rows.c[of_related.relation.link] == asked.rows.c.id
+_ANY = {("above", 0): True, ("at_least", 1): True, ("is", 0): False, ("at_most", 0): False, ("below", 1): False}
+"""The tests of a number of related rows that ask no more than whether there are any."""
+
+
+def _wanted(asks: Question) -> bool | None:
+    """Whether a question is whether there are any related rows, or that there are none; None where it asks for more."""
+    if asks.part == "any":
+        return bool(asks.comparison.operand)
+    return _ANY.get(asks.tests[0]) if asks.shape.kind == "integer" else None
+
+
+def _counting(asks: Question, asked: Asked, rows: sa.FromClause) -> Iterator[tuple[tuple[str, Any], Condition]]:
+    """Which related rows count for a question, by what says so: what says the same is the same condition."""
+    comparison, happened_at = asks.comparison, rows.c[asks.relation.happened_at]
     if comparison.until is not None:
         instant = encoding(Shape("instant"), asked.dialect) or _as_it_is
-        yield sa.or_(happened_at.is_(None), happened_at <= _bound(instant(comparison.until)))
+        had_happened = sa.or_(happened_at.is_(None), happened_at <= _bound(instant(comparison.until)))
+        yield ("until", comparison.until), had_happened
     if comparison.where is not None:
-        yield condition(comparison.where, of_related.known, attrs.evolve(asked, rows=rows))
+        inner = condition(comparison.where, asks.known, attrs.evolve(asked, rows=rows))
+        yield ("where", comparison.where), inner
     if isinstance(comparison.operand, Money):
-        yield rows.c[currency_column(TOTAL)] == _bound(comparison.operand.currency)
-    if of_related.part not in of_related.relation.questions:
-        yield rows.c.category == _bound(of_related.part)
+        currency = comparison.operand.currency
+        yield ("currency", currency), rows.c[currency_column(TOTAL)] == _bound(currency)
+    if asks.part not in asks.relation.questions:
+        yield ("category", asks.part), rows.c.category == _bound(asks.part)
 
 
-def _answer(of_related: Question, rows: sa.FromClause) -> sa.Select[Any]:
-    """The query of what is asked of related rows, without the condition which of them count."""
-    happened_at = rows.c[of_related.relation.happened_at]
-    answers: Mapping[str, Callable[[], Expression]] = {
+def _answer(part: _Part, rows: sa.FromClause, filters: Sequence[Condition], dialect: DialectName) -> Condition:
+    """Whether related rows are as one part of a rule asks; only those count that its own filters let through."""
+    asks, happened_at = part.asks, rows.c[part.asks.relation.happened_at]
+    kind, tests = asks.shape.kind, asks.tests
+    # Without its type, because an instant of a query would be read as one of its columns.
+    aggregates: Mapping[str, Callable[[], Any]] = {
         "first_at": lambda: sa.func.min(happened_at, type_=sa.types.NullType()),
         "last_at": lambda: sa.func.max(happened_at, type_=sa.types.NullType()),
-        "total": lambda: sa.func.coalesce(sa.func.sum(rows.c[TOTAL]), sa.literal_column("0")),
+        "total": lambda: sa.func.sum(rows.c[TOTAL], type_=sa.types.NullType()),
     }
-    return sa.select(answers.get(of_related.part, sa.func.count)()).select_from(rows)
+    held = aggregates.get(asks.part, sa.func.count)()
+    held = held.filter(*filters) if filters else held
+    if asks.part == "any":
+        kind, tests = "integer", (("above" if asks.comparison.operand else "at_most", 0),)
+    if isinstance(asks.comparison.operand, Money):
+        held = sa.func.coalesce(held, sa.literal_column("0"))
+        kind, tests = "integer", tuple((each, money.minor_units) for each, money in tests)
+    held = sa.type_coerce(held, sa.types.NullType())
+    test = sa.and_(*(_test(kind, (held,), each, dialect) for each in tests))
+    return sa.not_(sa.func.coalesce(test, sa.false())) if part.is_negated else test
 
 
 def _money(held: tuple[Expression, ...], operand: Any, asked: Operator, sql: "_Sql") -> Condition:

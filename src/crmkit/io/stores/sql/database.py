@@ -39,6 +39,18 @@ class Database(Protocol):
     def begin(self, connection: Connection) -> None:
         """Begin a transaction that writes."""
 
+    def begin_snapshot(self, connection: Connection) -> None:
+        """Begin a transaction that reads what is kept at one moment, beside those that write."""
+
+    def overwrite_erased(self, connection: Connection) -> None:
+        """Write over what was replaced or removed, as far as a program can; outside of a transaction."""
+
+    def lock_units(self, connection: Connection, unit: str) -> int:
+        """Let nobody else count up the numbers of the table of units of work before the end of the transaction; return the last one."""
+
+    def count_units(self, connection: Connection, unit: str, last: int) -> None:
+        """Let the numbers of the table of units of work go on after the last one."""
+
     def cursor(self, connection: Connection) -> Any:
         """Return a cursor whose rows are plain tuples, whatever the host made of its connection."""
 

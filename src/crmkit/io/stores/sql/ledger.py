@@ -1,7 +1,7 @@
 """Reading the ledger: as the history of records, and as the feed of changes."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
@@ -115,6 +115,24 @@ def _versions(reader: Reader, record: Record, added: Stamp, entries: Sequence[Ro
         Version(None if kind == "deleted" else after, kind, number, stamp)
         for (kind, number, stamp), after in zip(kinds, became, strict=True)
     )
+
+
+def rewrite_images(reader: Reader, record_id: str, change: Callable[[Record], Record]) -> bool:
+    """Put what `change` makes of them in the place of what a record was before; return whether it changes anything."""
+    own, is_changed = reader.system.ledger.c, False
+    query = sa.select(own.seq, own.before).where(
+        own.tenant == reader.tenant,
+        own.subject_id == record_id,
+        own.subject.in_(reader.table.names),
+        own.kind != sa.literal_column("'added'"),
+        own.before.is_not(None),
+    )
+    for seq, image in reader.session.rows(*reader.system.place.bound(query)):
+        rewritten = image_of(change(record_of(image, reader.table)))
+        if rewritten != image:
+            reader.session.run(reader.system.set_image, (rewritten, reader.tenant, record_id, seq))
+            is_changed = True
+    return is_changed
 
 
 @attrs.frozen

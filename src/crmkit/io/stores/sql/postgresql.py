@@ -38,6 +38,7 @@ _FAULTS = {
 _USUAL = {"application_name": "crmkit", "connect_timeout": "10"}
 # Said, because a database may have another default, in which nobody sees what others kept while one waited for them.
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _DEADLOCKS = ("40001", "40P01")
 _LOCKED = "55P03"
 _UNIQUE = "23505"
@@ -89,6 +90,26 @@ class Postgresql:
     def begin(self, connection: "psycopg.Connection[Any]") -> None:
         """See `Database.begin`."""
         connection.execute(_BEGIN)
+
+    def begin_snapshot(self, connection: "psycopg.Connection[Any]") -> None:
+        """See `Database.begin_snapshot`."""
+        connection.execute(_BEGIN_SNAPSHOT)
+
+    def overwrite_erased(self, connection: "psycopg.Connection[Any]") -> None:
+        """See `Database.overwrite_erased`: nothing, as the server does so when it vacuums."""
+
+    def lock_units(self, connection: "psycopg.Connection[Any]", unit: str) -> int:
+        """See `Database.lock_units`."""
+        connection.execute(f"LOCK TABLE {unit} IN EXCLUSIVE MODE")
+        return self._counted(connection, "SELECT nextval(pg_get_serial_sequence(%s, 'id'))", unit)
+
+    def count_units(self, connection: "psycopg.Connection[Any]", unit: str, last: int) -> None:
+        """See `Database.count_units`."""
+        self._counted(connection, "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)", unit, last)
+
+    def _counted(self, connection: "psycopg.Connection[Any]", statement: str, *values: Any) -> int:
+        row = self.cursor(connection).execute(statement, values).fetchone()
+        return int(row[0])
 
     def cursor(self, connection: "psycopg.Connection[Any]") -> Any:
         """See `Database.cursor`."""

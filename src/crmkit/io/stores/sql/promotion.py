@@ -17,6 +17,7 @@ from sqlalchemy.sql.elements import BindParameter, Grouping
 from crmkit.errors import InvalidInput
 from crmkit.io.stores.port import SortBy, unknown_class
 from crmkit.io.stores.queries import sort_columns
+from crmkit.io.stores.sql import reaching
 from crmkit.io.stores.sql.compile import expressions
 from crmkit.io.stores.sql.tables import FamilyTable, Place, index_name
 from crmkit.model.custom_field import CustomField
@@ -34,6 +35,8 @@ def promotions(families: Sequence[FamilyTable], cls: type[Record], path: str, re
     table = next((each for each in families if cls in each.classes), None)
     if table is None:
         raise unknown_class(cls, [known for each in families for known in each.classes])
+    if path == reaching.POINTS and reaching.is_reachable(table):
+        return reaching.promotion(table, read_rows)
     found = _columns(cls, path, _declared(families, read_rows)) if path != "id" else []
     statements = list(dict.fromkeys(_statement(table, column) for column in found))
     # What an expression is like is counted by PostgreSQL only from now on.

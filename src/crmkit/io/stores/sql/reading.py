@@ -29,7 +29,7 @@ _PAGE_ROWS = 5_000
 
 @attrs.frozen(slots=False)
 class Reader:
-    """The records of one class and tenant for which a rule holds."""
+    """The records of one class and tenant for which a rule holds: those that are there, or those that were deleted."""
 
     session: Session
     table: FamilyTable
@@ -37,6 +37,7 @@ class Reader:
     tenant: str
     where: Rule
     tables: Mapping[type[Record], FamilyTable]
+    of_deleted: bool = False
 
     @cached_property
     def declared(self) -> tuple[CustomField, ...]:
@@ -48,21 +49,22 @@ class Reader:
 
     @cached_property
     def condition(self) -> sa.ColumnElement[bool]:
-        """What holds for the rows: theirs is the tenant, they are not deleted, of the class, and the rule holds."""
+        """What holds for the rows: theirs is the tenant, they are there, of the class, and the rule holds."""
         declared = self.declared if _names_custom(self.where) else ()
         known = checked(self.where, self.cls, declared, self.tables)
         asked = Asked(self.table.table, self.table.place.dialect, self._related)
-        return sa.and_(self._is_there(self.cls, asked.rows), condition(self.where, known, asked))
+        there = self._is_there(self.cls, asked.rows, is_deleted=self.of_deleted)
+        return sa.and_(there, condition(self.where, known, asked))
 
     def _related(self, cls: type[Record]) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
         """The rows of another class, and the condition that they are there."""
         rows = self.tables[cls].table.alias()
         return rows, self._is_there(cls, rows)
 
-    def _is_there(self, cls: type[Record], rows: sa.FromClause) -> sa.ColumnElement[bool]:
-        return sa.and_(
-            rows.c.crm_tenant == self.tenant, rows.c.crm_deleted_unit.is_(None), self.tables[cls].is_of(cls, rows)
-        )
+    def _is_there(self, cls: type[Record], rows: sa.FromClause, *, is_deleted: bool = False) -> sa.ColumnElement[bool]:
+        deleted_in = rows.c.crm_deleted_unit
+        state = deleted_in.is_not(None) if is_deleted else deleted_in.is_(None)
+        return sa.and_(rows.c.crm_tenant == self.tenant, state, self.tables[cls].is_of(cls, rows))
 
     def rows(self, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""

@@ -114,7 +114,8 @@ class Schema:
         """Give a field an index, so that rules about it and sorting by it stay fast however many records there are.
 
         The field is one of the class, "custom." and the name of one that is declared at run time, or "external_ids." and the
-        name of a system. One that has its index already keeps it. Raises `InvalidInput` for an unknown field, and for one
+        name of a system. Of "contact_points" the telephone numbers and e-mail addresses are indexed, for `reached_by`. One that has its
+        index already keeps it. Raises `InvalidInput` for an unknown field, and for one
         that no index can hold.
         """
         with self._session.transaction(UNSTAMPED, None, lock=True):
@@ -122,6 +123,10 @@ class Schema:
                 self._session.run(_LOCK_STATEMENTS[self.place.dialect])
             for statement in promotions(self.families, cls, path, self._session.rows):
                 self._session.run(statement)
+
+    def has_index(self, name: str) -> bool:
+        """Return whether an index is there, or a table that serves as one."""
+        return bool(self._inspect(_INDEX_THERE, name))
 
     @cached_property
     def tables(self) -> tuple[sa.Table, ...]:
@@ -242,9 +247,9 @@ class Schema:
     def _indexes(self) -> set[str]:
         return {name for (name,) in self._inspect(_INDEXES_THERE)}
 
-    def _inspect(self, statements: Mapping[str, str]) -> list[Row]:
+    def _inspect(self, statements: Mapping[str, str], *names: str) -> list[Row]:
         dialect = self.place.dialect
-        return self._session.rows(statements[dialect], () if dialect == "sqlite" else (self.place.schema,))
+        return self._session.rows(statements[dialect], names if dialect == "sqlite" else (self.place.schema, *names))
 
 
 @lru_cache(maxsize=16)
@@ -284,4 +289,8 @@ _COLUMNS_THERE: Mapping[str, str] = {
 _INDEXES_THERE: Mapping[str, str] = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index'",
     "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = COALESCE(%s, current_schema())",
+}
+_INDEX_THERE: Mapping[str, str] = {
+    "sqlite": "SELECT 1 FROM sqlite_master WHERE name = ?",
+    "postgresql": "SELECT 1 FROM pg_indexes WHERE schemaname = COALESCE(%s, current_schema()) AND indexname = %s",
 }

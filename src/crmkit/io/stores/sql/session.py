@@ -1,7 +1,8 @@
 """Connections and units of work: who uses which connection, and what is kept or undone together."""
 
-from collections.abc import Hashable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from threading import local
 from typing import Any
 
@@ -79,6 +80,30 @@ class Session:
         assert self.unit is not None
         return self._execute(self.unit.connection, statement, parameters)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Callable[..., list[Row]]]:
+        """Lend a function like `rows` for which nothing changes, while others write."""
+        if self.unit is not None:
+            raise refusals.copying_inside()
+        with (
+            self.database.turn() if self.database.is_shared else nullcontext(),
+            self._begun(self.database.begin_snapshot) as connection,
+        ):
+            try:
+                yield partial(self._fetched, connection)
+            finally:
+                self._roll_back(connection)
+
+    def overwrite_erased(self) -> None:
+        """See `Erasing.overwrite_erased`."""
+        if self.unit is not None:
+            raise InvalidInput("what was erased is written over outside of a unit of work; end the transaction first")
+        with self.database.turn(), self.connected() as connection:
+            try:
+                self.database.overwrite_erased(connection)
+            except self.database.errors as error:
+                raise self._meaning(error) from None
+
     def insert(self, insert: Insert, rows: Iterable[Row], n: int) -> None:
         """Insert `n` rows inside the unit of work of this thread; raise `TakenError` where one is there already."""
         assert self.unit is not None
@@ -115,7 +140,7 @@ class Session:
 
     @contextmanager
     def _owned(self, stamp: Stamp, *, lock: bool) -> Iterator[Unit]:
-        with self.database.turn(), self._begun() as connection:
+        with self.database.turn(), self._begun(self.database.begin) as connection:
             unit = self._thread.unit = Unit(connection, stamp, lock)
             try:
                 yield unit
@@ -187,24 +212,24 @@ class Session:
             )
 
     @contextmanager
-    def _begun(self) -> Iterator[Connection]:
+    def _begun(self, begin: Callable[[Connection], None]) -> Iterator[Connection]:
         """Lend a connection on which a transaction has begun."""
         connection = self._take()
         try:
             try:
-                self._begin(connection)
+                self._begin(begin, connection)
             except StoreError:
                 if not self.database.is_lost(connection):
                     raise
                 connection = self.connections.renewed(connection)
-                self._begin(connection)
+                self._begin(begin, connection)
             yield connection
         finally:
             self.connections.give_back(connection)
 
-    def _begin(self, connection: Connection) -> None:
+    def _begin(self, begin: Callable[[Connection], None], connection: Connection) -> None:
         try:
-            self.database.begin(connection)
+            begin(connection)
         except self.database.errors as error:
             raise self._meaning(error) from None
 

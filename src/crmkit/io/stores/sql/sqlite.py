@@ -119,6 +119,22 @@ class Sqlite:
         finally:
             connection.execute(f"PRAGMA busy_timeout = {self.wait_seconds * 1000:.0f}")
 
+    def begin_snapshot(self, connection: sqlite3.Connection) -> None:
+        """See `Database.begin_snapshot`. The first statement that reads says which moment it is."""
+        connection.execute("BEGIN")
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+
+    def overwrite_erased(self, connection: sqlite3.Connection) -> None:
+        """See `Database.overwrite_erased`. What was replaced stays in the file until the log is written back to it, and in the log."""
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def lock_units(self, connection: sqlite3.Connection, unit: str) -> int:
+        """See `Database.lock_units`. There is one writer at a time."""
+        return connection.execute(f"SELECT COALESCE(MAX(id), 0) FROM {unit}").fetchone()[0]  # type: ignore[no-any-return]  # noqa: S608 - our own name
+
+    def count_units(self, connection: sqlite3.Connection, unit: str, last: int) -> None:
+        """See `Database.count_units`. SQLite goes on after the largest one."""
+
     def cursor(self, connection: sqlite3.Connection) -> sqlite3.Cursor:
         """See `Database.cursor`."""
         cursor = connection.cursor()

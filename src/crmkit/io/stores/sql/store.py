@@ -4,7 +4,7 @@ Tables and statements follow from the record classes. SQLAlchemy compiles them o
 the store's own or the host's.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from itertools import islice
@@ -15,6 +15,7 @@ import polars as pl
 
 from crmkit.errors import Conflict, InvalidInput
 from crmkit.io.stores import refusals
+from crmkit.io.stores.parts import Part
 from crmkit.io.stores.port import (
     UNSTAMPED,
     Capability,
@@ -29,7 +30,9 @@ from crmkit.io.stores.port import (
     unknown_class,
 )
 from crmkit.io.stores.queries import check_limit
-from crmkit.io.stores.sql import frames, ledger, reading
+from crmkit.io.stores.reaching import keys_of
+from crmkit.io.stores.sql import frames, ledger, reaching, reading
+from crmkit.io.stores.sql.copying import Copy
 from crmkit.io.stores.sql.database import Database
 from crmkit.io.stores.sql.ledger import image_of
 from crmkit.io.stores.sql.schema import Schema
@@ -41,7 +44,19 @@ from crmkit.model.records import Record
 from crmkit.rules import EVERYTHING, Rule
 
 _CAPABILITIES = frozenset[Capability](
-    {"queries", "deletion", "history", "feed", "notes", "frames", "tenants", "durable"}
+    {
+        "queries",
+        "deletion",
+        "history",
+        "feed",
+        "notes",
+        "frames",
+        "reaching",
+        "erasing",
+        "copying",
+        "tenants",
+        "durable",
+    }
 )
 _CHUNK = 10_000
 
@@ -175,6 +190,19 @@ class SqlStore:
         check_limit(limit)
         return cast("Page[R]", reading.page(self._reader(cls, where), sort, limit, after))
 
+    def reached_by(self, cls: type[R], keys: Iterable[str], *, limit: int | None = None) -> tuple[R, ...]:
+        """See `Reaching.reached_by`. It is one lookup once `contact_points` is promoted, see `Schema.promote`."""
+        table, wanted = self._table(cls), sorted(set(keys))
+        if not reaching.is_reachable(table):
+            return ()
+        if not self.schema.has_index(reaching.index(table)):
+            every = self.every(cls)
+            reached = (each for each in every if not keys_of(getattr(each, reaching.POINTS)).isdisjoint(wanted))
+            return tuple(islice(reached, limit))
+        reader = self._reader(cls)
+        rows = self._session.rows(*reaching.query(table, wanted, reader.condition, limit))
+        return tuple(cast("R", reader.record(row)) for row in rows)
+
     def delete(self, cls: type[Record], record_id: str, *, version: int | None = None) -> None:
         """See `Deletion.delete`."""
         table = self._table(cls)
@@ -236,6 +264,50 @@ class SqlStore:
                     raise refusals.note_changed(key)
         except TakenError:
             raise refusals.note_changed(key) from None
+
+    def deleted(self, cls: type[R], where: Rule = EVERYTHING) -> Iterator[R]:
+        """See `Erasing.deleted`."""
+        return cast("Iterator[R]", reading.every(attrs.evolve(self._reader(cls, where), of_deleted=True)))
+
+    def rewrite(self, cls: type[R], record_id: str, change: Callable[[Record], Record]) -> bool:
+        """See `Erasing.rewrite`."""
+        table = self._table(cls)
+        try:
+            with self.transaction():
+                found = self._find(table, cls, record_id)
+                record, is_deleted = change(found.record), found.deleted_unit is not None
+                if not ledger.rewrite_images(self._ledger_reader(cls), record_id, change) and record == found.record:
+                    return False
+                version = found.version if is_deleted else found.version + 1
+                data = table.codec(type(record).__name__).encode(record)
+                self._replace(table.update, (type(record).__name__, version, *data), found)
+                if not is_deleted:
+                    self._log("changed", record, found, record)
+                return True
+        except TakenError:
+            raise self._value_taken(table, record) from None
+
+    def notes(self) -> Iterator[tuple[str, str]]:
+        """See `Erasing.notes`."""
+        return cast("Iterator[tuple[str, str]]", self._copy().notes(self._session.rows))
+
+    def overwrite_erased(self) -> None:
+        """See `Erasing.overwrite_erased`. SQLite writes its log back to the file; PostgreSQL overwrites when it vacuums."""
+        self._session.overwrite_erased()
+
+    def contents(self) -> Iterator[Part]:
+        """See `Copying.contents`."""
+        return self._copy().contents()
+
+    def fill(self, parts: Iterable[Part]) -> int:
+        """See `Copying.fill`."""
+        with self.transaction(lock=True):
+            return self._copy().fill(parts, self._classes)
+
+    def _copy(self) -> Copy:
+        if self._is_closed:
+            raise refusals.closed(self.schema.name)
+        return Copy(self._session, self.schema, self._tables, self._tenant)
 
     def batches(
         self, cls: type[Record], where: Rule = EVERYTHING, *, columns: Sequence[str] | None = None, rows: int = 65_536

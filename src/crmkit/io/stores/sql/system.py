@@ -127,6 +127,12 @@ class SystemTables:
         return f"{insert.sql} RETURNING id"
 
     @cached_property
+    def keep_unit(self) -> Insert:
+        """Takes rows of id, tenant, by, at and recorded_at: units of work of another store."""
+        own = self.unit.c
+        return self.place.insert(self.unit, (own.id, own.tenant, own.by, own.at, own.recorded_at))
+
+    @cached_property
     def record_change(self) -> Insert:
         """Takes rows of tenant, unit, kind, subject, subject_id, version and the record before."""
         own = self.ledger.c
@@ -164,6 +170,20 @@ class SystemTables:
                 own.subject_id == sa.bindparam("the_id"),
                 own.kind != sa.literal_column("'added'"),
                 own.subject == sa.bindparam("the_subject"),
+            )
+        )
+
+    @cached_property
+    def set_image(self) -> str:
+        """Takes an image, and tenant, id and number of the entry that has another one."""
+        own = self.ledger.c
+        statement = sa.update(self.ledger).values(before=sa.bindparam("new_image", type_=own.before.type))
+        return self.place.compiled(
+            statement.where(
+                own.tenant == sa.bindparam("the_tenant"),
+                own.subject_id == sa.bindparam("the_id"),
+                own.kind != sa.literal_column("'added'"),
+                own.seq == sa.bindparam("the_seq"),
             )
         )
 
