@@ -6,6 +6,7 @@ import json
 import re
 import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -74,7 +75,7 @@ def test_a_row_has_the_number_of_its_first_line(
     assert [row.line for row in csv.read(path)] == [1 + len(re.findall("\r\n|\r|\n", text)) for text in before]
 
 
-def _refused(path: Path, **options: str) -> str:
+def _refused(path: Path, **options: Any) -> str:
     """The message of the error, which never shows the canary, nor does anything that led to it."""
     with pytest.raises(ImportFailed) as caught:
         list(csv.read(path, **options))
