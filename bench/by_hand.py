@@ -258,7 +258,7 @@ def _in_the_pipeline(answer: pl.DataFrame) -> pl.DataFrame:
     is_deal = pl.col("outcome").is_in(["open", "won", "lost"])
     is_begun = pl.col("began").is_not_null()
     states = pl.when(~is_deal).then("outcome").when(is_begun).then(pl.lit("open")).otherwise(pl.lit("no creation date"))
-    there = lasting(answer.with_columns(outcome=states))
+    there = lasting(answer.with_columns(outcome=states, began=pl.when(is_deal).then("began")))
     closed = answer.filter(pl.col("ended").is_not_null(), pl.col("ended") >= BEGINNING.date())
     return pl.concat([there, closed.with_columns(month="ended")], how="diagonal")
 

@@ -3,6 +3,7 @@
 from crmkit.crm.collection import Collection
 from crmkit.crm.commands import Deals, Tickets
 from crmkit.crm.facade import CRM, Clock, system_clock
+from crmkit.crm.grouping import Segmentation
 from crmkit.crm.happening import Event, Timeline
 from crmkit.crm.measuring import Metrics
 from crmkit.crm.running import RETRIES
@@ -16,6 +17,7 @@ __all__ = [
     "Deals",
     "Event",
     "Metrics",
+    "Segmentation",
     "Segments",
     "Tickets",
     "Timeline",

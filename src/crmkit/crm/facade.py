@@ -13,10 +13,12 @@ from crmkit.crm import merging, running
 from crmkit.crm.collection import Collection
 from crmkit.crm.commands import Deals, Tickets, collection
 from crmkit.crm.following import follow
+from crmkit.crm.grouping import Segmentation
 from crmkit.crm.happening import Timeline, timeline
 from crmkit.crm.likeness import Likeness
 from crmkit.crm.measuring import Metrics
 from crmkit.crm.past import Past, Told
+from crmkit.crm.privacy import Privacy
 from crmkit.crm.segmenting import Segments
 from crmkit.io.stores import Store, open_store
 from crmkit.io.stores.port import Change, Changes, Stamp, unknown_class
@@ -77,7 +79,7 @@ class _Actor:
     began_at: datetime | None = None
 
 
-class CRM(Likeness):
+class CRM(Likeness, Privacy):
     """A CRM on one store.
 
     Every call is a unit of work of its own; calls inside `transaction` make one together. The ledger keeps of each who did
@@ -144,6 +146,7 @@ class CRM(Likeness):
         self.segments = Segments(self, Segment)
         self.transitions = Collection(self, Transition)
         self.metrics = Metrics(self)
+        self.segmentation = Segmentation(self)
 
     @classmethod
     def open(

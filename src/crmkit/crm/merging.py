@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from crmkit.crm.linking import has_inner_links, link_fields, links_to
 from crmkit.errors import InvalidInput, NotFound
+from crmkit.io.stores.linking import has_inner_links, link_fields, links_to
 from crmkit.io.stores.port import Store
 from crmkit.model import Customer, Merge, Record, fields
 from crmkit.model import merge as model

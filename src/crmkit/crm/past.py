@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 from crmkit.errors import InvalidInput, NotFound, choices
 from crmkit.frames import from_records
+from crmkit.io.stores.families import family
 from crmkit.io.stores.port import Capability, Page, SortBy, Store, Stored, Version
 from crmkit.io.stores.queries import Order, check_columns, check_limit
 from crmkit.io.stores.timeline import known_at, true_at
@@ -131,7 +132,7 @@ class Past:
         """The transitions after the instant, by the records that moved."""
         moves = defaultdict[str, list[Transition]](list)
         if Transition in self.classes:
-            names = [each.__name__ for each in self.classes if issubclass(each, cls)]
+            names = [family(cls).__name__, *(each.__name__ for each in self.classes if issubclass(each, cls))]
             where = (field("at") > self._instant) & field("subject").is_in(names)
             where = where if record_id is None else where & (field("subject_id") == record_id)
             for move in self._store.every(Transition, where):
