@@ -31,3 +31,11 @@ def asked_rule(where: Any, as_of: Any, tz: str) -> Rule:
     if not isinstance(where, Rule):
         raise InvalidInput(f"where={where!r} is no rule; give one such as field('source') == 'web' of crmkit.rules")
     return where.at(as_of, tz)
+
+
+def check_whole(value: Any, name: str, least: int | None = 1) -> int:
+    """Return a whole number; raise `InvalidInput`, naming the argument, for anything else and for less than the least."""
+    if isinstance(value, bool) or not isinstance(value, int) or (least is not None and value < least):
+        accepted = "a whole number" if least is None else f"a whole number from {least}"
+        raise InvalidInput(f"{name}={value!r} is out of range; give {accepted}")
+    return value

@@ -12,7 +12,7 @@ from crmkit.frames.door import day_of, moment
 from crmkit.frames.table import open_table
 from crmkit.model.order import Order
 from crmkit.rules import EVERYTHING, Rule
-from crmkit.segmentation.given import as_given
+from crmkit.segmentation.given import as_given, asked_rule, check_whole
 from crmkit.segmentation.lifetime.purchases import check_words
 from crmkit.stats.periods import index_of, instant, zone
 
@@ -126,19 +126,15 @@ def check_following(
     )
 
 
-def check_whole(number: Any, name: str) -> None:
-    """Raise `InvalidInput`, naming the argument, for what is no whole number from 1."""
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise InvalidInput(f"{name}={number!r} is out of range; give a whole number from 1")
-
-
 def purchase_days(
     orders: Any, *, as_of: Any, where: Rule, tz: str, columns: Mapping[str, str] | None
 ) -> nw.LazyFrame[Any]:
     """Return one row for each product and civil day on which a customer bought it: `customer_id`, `product_id` and `day`."""
     known_until = moment(instant(as_of, tz, "as_of", end_of_day=True))
     needs, uses = (CUSTOMER, "at", "product_ids"), ("amount", "category")
-    table = open_table(orders, Order, needs=needs, uses=uses, columns=columns, tz=tz, where=where.at(as_of, tz))
+    table = open_table(
+        orders, Order, needs=needs, uses=uses, columns=columns, tz=tz, where=asked_rule(where, as_of, tz)
+    )
     check_words(table)
     rows = table.rows.filter(nw.col("at") <= known_until, ~nw.col(CUSTOMER).is_null(), ~nw.col("product_ids").is_null())
     if "amount" in table.columns:

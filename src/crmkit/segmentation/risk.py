@@ -12,9 +12,8 @@ from crmkit.frames.table import MONEY_UNITS, open_table, shared
 from crmkit.model.customer import Customer
 from crmkit.rules import EVERYTHING, Rule, field
 from crmkit.segmentation import risk_reasons
-from crmkit.segmentation.given import as_given
+from crmkit.segmentation.given import as_given, asked_rule, check_whole
 from crmkit.segmentation.lifetime.purchases import purchases
-from crmkit.segmentation.product_pairs import check_whole
 from crmkit.segmentation.risk_reasons import CUSTOMER, Asked, Risk, open_orders, running_subscriptions
 from crmkit.stats.periods import index_of, instant, zone
 
@@ -162,7 +161,7 @@ def at_risk(
         )
     check_whole(opinion_days, "opinion_days")
     check_whole(usage_days, "usage_days")
-    asked_of = where.at(as_of, tz)
+    asked_of = asked_rule(where, as_of, tz)
     rows = open_table(customers, Customer, needs=("id",), columns=columns, tz=tz, where=asked_of).rows
     known_until = instant(as_of, tz, "as_of", end_of_day=True)
     day = known_until.astimezone(zone(tz)).date()

@@ -11,14 +11,13 @@ from crmkit.frames.small import small_table
 from crmkit.frames.table import Table, open_table
 from crmkit.model.product import Product
 from crmkit.rules import EVERYTHING, Rule
-from crmkit.segmentation.given import as_given
+from crmkit.segmentation.given import as_given, check_whole
 from crmkit.segmentation.product_pairs import (
     CUSTOMER,
     NEXT,
     PRODUCT,
     Following,
     check_following,
-    check_whole,
     held,
     pairs,
     purchase_days,

@@ -296,5 +296,5 @@ def test_other_things_that_make_no_sense_are_refused() -> None:
         PUBLISHED.probability_alive("two", 30, 38.86)
     with pytest.raises(InvalidInput, match="periods=-1 is no length of time"):
         PUBLISHED.expected_purchases(2, 30.43, 38.86, periods=-1)
-    with pytest.raises(InvalidInput, match="n=1.5 is no number to count with"):
+    with pytest.raises(InvalidInput, match="n=1.5 is out of range"):
         PUBLISHED.probability_of_purchases(1.5, periods=1)  # type: ignore[arg-type]

@@ -206,9 +206,9 @@ def test_other_things_that_make_no_sense_are_refused() -> None:
         model.expected_residual_lifetime(0, discount=0)
     with pytest.raises(InvalidInput, match=r"discount=-0.1 is no length of time|discount=-0.1 is no rate"):
         model.expected_lifetime(discount=-0.1)
-    with pytest.raises(InvalidInput, match="renewals=-1 is no number to count with"):
+    with pytest.raises(InvalidInput, match="renewals=-1 is out of range"):
         model.survival(-1)
-    with pytest.raises(InvalidInput, match="renewal=0 is no number to count with; give a whole number from 1"):
+    with pytest.raises(InvalidInput, match="renewal=0 is out of range; give a whole number from 1"):
         model.retention(0)
     with pytest.raises(InvalidInput, match="unit='weeks' is not a unit of time"):
         model.expected_lifetime(discount=0.1, unit="weeks")

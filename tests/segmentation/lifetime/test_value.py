@@ -210,7 +210,7 @@ def test_all_is_the_same_whole_weeks_later(published: Path, cdnow: pl.DataFrame)
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"horizon_months": 0}, "horizon_months=0 is no number to count with; give a whole number from 1"),
+        ({"horizon_months": 0}, "horizon_months=0 is out of range; give a whole number from 1"),
         ({"horizon_months": 1.5}, "horizon_months=1.5 is no number"),
         ({"margin": 1.2}, "margin=1.2 is no part of revenue"),
         ({"discount": -0.1}, "discount=-0.1"),

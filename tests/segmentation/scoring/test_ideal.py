@@ -145,8 +145,8 @@ def test_an_interval_is_finite_and_turns_with_the_shares(a: int, c: int, more: i
         ({"best": []}, "of 240 customers 0 are the best; give some who are and some who are not"),
         ({"fields": []}, "fields= has no list of columns"),
         ({"fields": ["won"]}, "'won' is what the outcome is read from"),
-        ({"bins": 0}, "bins=0 is not accepted"),
-        ({"least": "many"}, "least='many' is not accepted"),
+        ({"bins": 0}, "bins=0 is out of range"),
+        ({"least": "many"}, "least='many' is out of range"),
         ({"ci": 1.0}, "ci=1.0 is not a confidence"),
     ],
 )

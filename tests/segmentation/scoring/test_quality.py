@@ -119,7 +119,7 @@ def test_there_is_no_plot_without_a_probability_or_a_row() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"groups": 0}, "groups=0 is not accepted; give a whole number from 1"),
+        ({"groups": 0}, "groups=0 is out of range; give a whole number from 1"),
         ({"ci": 95}, "ci=95 is not a confidence"),
         ({"outcome": "nothing"}, "no column 'nothing'"),
     ],

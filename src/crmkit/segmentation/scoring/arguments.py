@@ -14,10 +14,3 @@ def field_names(fields: Any) -> list[str]:
             "fields= has no list of columns to learn from; give their names, such as fields=['source', 'country']"
         )
     return names
-
-
-def check_whole(name: str, value: object, lowest: int | None = None) -> None:
-    """Raise `InvalidInput` for what is no whole number, or below the lowest."""
-    if isinstance(value, bool) or not isinstance(value, int) or (lowest is not None and value < lowest):
-        accepted = "a whole number" if lowest is None else f"a whole number from {lowest}"
-        raise InvalidInput(f"{name}={value!r} is not accepted; give {accepted}")

@@ -12,8 +12,8 @@ import polars as pl
 from crmkit.errors import InvalidInput
 from crmkit.model.records import Record
 from crmkit.rules import EVERYTHING, Rule
-from crmkit.segmentation.given import as_given
-from crmkit.segmentation.scoring.arguments import check_whole, field_names
+from crmkit.segmentation.given import as_given, check_whole
+from crmkit.segmentation.scoring.arguments import field_names
 from crmkit.segmentation.scoring.bins import Bin, binned, count, looked_up, mapped, outcomes, place, possible
 from crmkit.segmentation.scoring.explained import Contribution, Score, by_size
 from crmkit.segmentation.scoring.leakage import check_leakage
@@ -121,8 +121,8 @@ class IdealCustomer:
         [('ann', 1.0, 'country: TH')]
         """
         names = field_names(fields)
-        check_whole("bins", bins, 1)
-        check_whole("least", least, 1)
+        check_whole(bins, "bins")
+        check_whole(least, "least")
         data, asked = held_records(customers, Asked(record_class, as_of, tz, columns, where, related))
         check_leakage(names, asked.cls or Record, best, known)
         reading = read(data, names, asked, outcome=best, is_past=True)

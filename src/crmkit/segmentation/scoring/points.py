@@ -11,8 +11,7 @@ from crmkit.errors import InvalidInput, choices
 from crmkit.model.records import Record
 from crmkit.model.shape import FrozenDict
 from crmkit.rules import EVERYTHING, Rule
-from crmkit.segmentation.given import as_given
-from crmkit.segmentation.scoring.arguments import check_whole
+from crmkit.segmentation.given import as_given, check_whole
 from crmkit.segmentation.scoring.bins import outcomes
 from crmkit.segmentation.scoring.evidence import histogram
 from crmkit.segmentation.scoring.explained import Contribution, Score, by_size
@@ -45,7 +44,7 @@ class Points:
             raise InvalidInput(
                 f"{self.name}: {type(self.rule).__name__} is no rule; give one such as field('source') == 'fair'"
             )
-        check_whole(f"{self.name}: points", self.points)
+        check_whole(self.points, f"{self.name}: points", None)
 
 
 def _points(points: Iterable[Points]) -> tuple[Points, ...]:
@@ -94,8 +93,8 @@ class PointScorecard:
         for group, limit in self.limits.items():
             if group not in groups:
                 raise InvalidInput(f"limits= names a group {group!r}; {choices(str(group), sorted(groups))}")
-            check_whole(f"the limit of {group!r}", limit, 0)
-        check_whole("start", self.start)
+            check_whole(limit, f"the limit of {group!r}", 0)
+        check_whole(self.start, "start", None)
 
     def score(
         self,

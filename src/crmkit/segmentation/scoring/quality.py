@@ -8,7 +8,7 @@ import attrs
 import polars as pl
 
 from crmkit.errors import InvalidInput, MissingExtra
-from crmkit.segmentation.scoring.arguments import check_whole
+from crmkit.segmentation.given import check_whole
 from crmkit.stats.intervals import Interval, proportion, quantile_of_normal
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def make_quality(
     histogram: Histogram, left_out: int, *, groups: int, ci: float, probability: Callable[[int], float] | None
 ) -> Quality:
     """Return the quality of a score from how many rows have each; `groups` of equally many rows, as far as equal scores let them."""
-    check_whole("groups", groups, 1)
+    check_whole(groups, "groups")
     z = quantile_of_normal(ci)
     n, hits = sum(each[1] for each in histogram), sum(each[2] for each in histogram)
     found = auc(histogram)

@@ -12,8 +12,8 @@ import polars as pl
 from crmkit.errors import InvalidInput, choices
 from crmkit.model.records import Record
 from crmkit.rules import EVERYTHING, Rule
-from crmkit.segmentation.given import as_given
-from crmkit.segmentation.scoring.arguments import check_whole, field_names
+from crmkit.segmentation.given import as_given, check_whole
+from crmkit.segmentation.scoring.arguments import field_names
 from crmkit.segmentation.scoring.bins import MISSING, looked_up, mapped, outcomes, place, possible
 from crmkit.segmentation.scoring.drift import Drift, cut, make_shift, tally
 from crmkit.segmentation.scoring.evidence import FieldScore, History, calibrate, evidence, histogram, learn, weigh
@@ -123,8 +123,8 @@ class Scorecard:
         """
         names = field_names(fields)
         for name, value, lowest in (("bins", bins, 1), ("least", least, 1), ("points_to_double", points_to_double, 1)):
-            check_whole(name, value, lowest)
-        check_whole("base", base)
+            check_whole(value, name, lowest)
+        check_whole(base, "base", None)
         if isinstance(smoothing, bool) or not isinstance(smoothing, int | float) or not 0 < smoothing < math.inf:
             raise InvalidInput(f"smoothing={smoothing!r} is no number of rows; give one above 0")
         data, asked = held_records(data, Asked(record_class, as_of, tz, columns, where, related))

@@ -11,6 +11,7 @@ import attrs
 import numpy as np
 from scipy.special import betainc, betaln, expit, gammaln, xlog1py, xlogy
 
+from crmkit.segmentation.given import check_whole
 from crmkit.segmentation.lifetime.models.numerics import Likelihood, digamma_rising, fitted, log_rising, positive
 from crmkit.segmentation.lifetime.models.summaries import (
     Numbers,
@@ -19,7 +20,6 @@ from crmkit.segmentation.lifetime.models.summaries import (
     length,
     observed_purchases,
     plain,
-    whole,
 )
 
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(160)
@@ -97,7 +97,7 @@ class BgNbd:
 
     def probability_of_purchases(self, n: int, *, periods: float) -> float:
         """Return the probability of exactly `n` purchases in so many units of time after the first purchase."""
-        return _probability(self, whole(n, "n"), length(periods, "periods"), first=0)
+        return _probability(self, check_whole(n, "n", 0), length(periods, "periods"), first=0)
 
 
 @attrs.frozen(kw_only=True)
@@ -141,7 +141,7 @@ class MbgNbd:
 
     def probability_of_purchases(self, n: int, *, periods: float) -> float:
         """Return the probability of exactly `n` purchases in so many units of time after the first purchase."""
-        return _probability(self, whole(n, "n"), length(periods, "periods"), first=1)
+        return _probability(self, check_whole(n, "n", 0), length(periods, "periods"), first=1)
 
 
 def _fit(summary: Any, columns: Mapping[str, str] | None, first: int) -> dict[str, Any]:

@@ -13,8 +13,9 @@ import polars as pl
 from scipy.special import betaln
 
 from crmkit.errors import InvalidInput
+from crmkit.segmentation.given import check_whole
 from crmkit.segmentation.lifetime.models.numerics import Likelihood, digamma_rising, fitted, positive
-from crmkit.segmentation.lifetime.models.summaries import Numbers, Observed, check, compressed, length, whole
+from crmkit.segmentation.lifetime.models.summaries import Numbers, Observed, check, compressed, length
 from crmkit.segmentation.lifetime.purchases import days
 
 _NEGLIGIBLE = 1e-16
@@ -81,11 +82,11 @@ class ShiftedBetaGeometric:
 
     def survival(self, renewals: int) -> float:
         """Return the share of customers still there after so many renewals."""
-        return _survival((self.alpha, self.beta, 1), whole(renewals, "renewals"))
+        return _survival((self.alpha, self.beta, 1), check_whole(renewals, "renewals", 0))
 
     def retention(self, renewal: int) -> float:
         """Return the share of those still there before a renewal, 1 being the first, who renew."""
-        return _retention((self.alpha, self.beta, 1), whole(renewal, "renewal", least=1))
+        return _retention((self.alpha, self.beta, 1), check_whole(renewal, "renewal"))
 
     def expected_lifetime(self, *, discount: float, horizon: int | None = None, unit: str = "year") -> float:
         """Return for how many periods a new customer is expected to pay, those to come discounted; times a price it is a value.
@@ -108,7 +109,7 @@ class ShiftedBetaGeometric:
         Raises:
             InvalidInput: for a discount below 0, or one so small that without a horizon the sum has no end.
         """
-        return _residual((self.alpha, self.beta, 1), whole(renewals, "renewals"), discount, horizon, unit)
+        return _residual((self.alpha, self.beta, 1), check_whole(renewals, "renewals", 0), discount, horizon, unit)
 
 
 @attrs.frozen(kw_only=True)
@@ -141,11 +142,11 @@ class BetaDiscreteWeibull:
 
     def survival(self, renewals: int) -> float:
         """Return the share of customers still there after so many renewals."""
-        return _survival((self.alpha, self.beta, self.shape), whole(renewals, "renewals"))
+        return _survival((self.alpha, self.beta, self.shape), check_whole(renewals, "renewals", 0))
 
     def retention(self, renewal: int) -> float:
         """Return the share of those still there before a renewal, 1 being the first, who renew."""
-        return _retention((self.alpha, self.beta, self.shape), whole(renewal, "renewal", least=1))
+        return _retention((self.alpha, self.beta, self.shape), check_whole(renewal, "renewal"))
 
     def expected_lifetime(self, *, discount: float, horizon: int | None = None, unit: str = "year") -> float:
         """Return for how many periods a new customer is expected to pay; see `ShiftedBetaGeometric.expected_lifetime`."""
@@ -155,7 +156,9 @@ class BetaDiscreteWeibull:
         self, renewals: int, *, discount: float, horizon: int | None = None, unit: str = "year"
     ) -> float:
         """Return for how many more periods a customer is expected to pay; see `ShiftedBetaGeometric.expected_residual_lifetime`."""
-        return _residual((self.alpha, self.beta, self.shape), whole(renewals, "renewals"), discount, horizon, unit)
+        return _residual(
+            (self.alpha, self.beta, self.shape), check_whole(renewals, "renewals", 0), discount, horizon, unit
+        )
 
 
 def _contracts(contracts: Any, columns: Mapping[str, str] | None) -> Observed:
@@ -219,7 +222,7 @@ def _lifetime(curve: tuple[float, ...], discount: float, horizon: int | None, un
 
 def _residual(curve: tuple[float, ...], renewals: int, discount: float, horizon: int | None, unit: str) -> float:
     growth = _growth(discount, unit)
-    ahead = _until_negligible(growth) if horizon is None else whole(horizon, "horizon")
+    ahead = _until_negligible(growth) if horizon is None else check_whole(horizon, "horizon", 0)
     times = np.arange(ahead, dtype=np.float64)
     now, then = (_log_survival(curve, each)[0] for each in (np.array(float(renewals)), renewals + 1 + times))
     return float(np.exp(then - now - times * np.log(growth)).sum())

@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 
 from crmkit.errors import InvalidInput, MissingExtra
+from crmkit.segmentation.given import check_whole
 from crmkit.segmentation.lifetime.models.summaries import (
     PURCHASES,
     check,
     checked_purchases,
     collected,
     in_memory,
-    whole,
 )
 from crmkit.segmentation.lifetime.models.value import Purchases
 
@@ -119,7 +119,7 @@ def calibration(
         bias=float(expected.sum() / came - 1) if came else None,
         correlation=float(np.corrcoef(expected, actual)[0, 1]) if n and np.ptp(expected) and np.ptp(actual) else None,
         mean_absolute_error=float(np.abs(expected - actual).mean()) if n else None,
-        groups=tuple(_groups(seen["frequency"], expected, actual, whole(most, "most", least=1))),
+        groups=tuple(_groups(seen["frequency"], expected, actual, check_whole(most, "most"))),
     )
 
 

@@ -126,13 +126,6 @@ def length(value: Any, name: str) -> float:
     return float(value)
 
 
-def whole(value: Any, name: str, least: int = 0) -> int:
-    """Return a number of things; raise `InvalidInput`, naming the argument, unless it is a whole number from `least`."""
-    if not isinstance(value, int) or value < least:
-        raise InvalidInput(f"{name}={value!r} is no number to count with; give a whole number from {least}")
-    return value
-
-
 def _table(summary: Any) -> Any:
     table = nw.from_native(summary, pass_through=True)
     if isinstance(table, nw.DataFrame | nw.LazyFrame):

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from crmkit.errors import InvalidInput
+from crmkit.segmentation.given import check_whole
 from crmkit.segmentation.lifetime.models.gamma_gamma import GammaGamma
 from crmkit.segmentation.lifetime.models.summaries import (
     PURCHASES,
@@ -17,7 +18,6 @@ from crmkit.segmentation.lifetime.models.summaries import (
     collected,
     in_memory,
     length,
-    whole,
     with_column,
 )
 from crmkit.segmentation.lifetime.purchases import days
@@ -99,7 +99,7 @@ def lifetime_value(
     >>> lifetime_value(ann, model, 20.0, horizon_months=12, discount=0.1)["lifetime_value"].round(2).item()
     29.8
     """
-    months = whole(horizon_months, "horizon_months", least=1)
+    months = check_whole(horizon_months, "horizon_months")
     if not isinstance(margin, int | float) or not 0 <= margin <= 1:
         raise InvalidInput(f"margin={margin!r} is no part of revenue; give a number from 0 to 1")
     a_month = (1 + length(discount, "discount")) ** (1 / 12)
