@@ -13,6 +13,7 @@ from crmkit.errors import (
     InvalidTransition,
     MissingExtra,
     NotFound,
+    RemoteUnavailable,
     StoreError,
     choices,
 )
@@ -24,6 +25,7 @@ BUILTINS = [
     (NotFound, LookupError),
     (Conflict, ValueError),
     (StoreError, OSError),
+    (RemoteUnavailable, OSError),
     (ImportFailed, ValueError),
     (MissingExtra, ImportError),
 ]

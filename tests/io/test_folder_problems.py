@@ -127,8 +127,10 @@ def test_values_of_a_deal_that_do_not_fit_are_named_with_what_would(tmp_path: Pa
     for bad, message in [
         ("1,Closed,7,tom,P 1,,,", "stage (column 'stage') is no stage of pipeline 'sales'; there are 'Offer', 'Won', 'Lost'"),
         ("1,,7,tom,P 1,,,", "stage (column 'stage') is blank; give text"),
-        ('1,Won,7,tom,P 1,"1,054",,', "amount (column 'worth') does not fit; give an amount in PLN with a decimal point and at most 2"),
-        ("1,Won,7,tom,P 1,1,5/2/2025,", "created_at (column 'since') does not fit; give a date such as 2025-12-31 or 2025-12-31T"),
+        ('1,Won,7,tom,P 1,"1,054",,', "the numbers of amount (column 'worth') may be read in two ways; state '1,234.5' or '1.234,5'"),
+        ("1,Won,7,tom,P 1,much,,", "amount (column 'worth') does not fit; give an amount in PLN with a decimal point and at most 2"),
+        ("1,Won,7,tom,P 1,1,5/2/2025,", "the dates of created_at (column 'since') may be read in two ways; state 'day first' or 'month first'"),
+        ("1,Won,7,tom,P 1,1,soon,", "created_at (column 'since') does not fit; give a date such as 2025-12-31 or 2025-12-31T"),
     ]:  # fmt: skip
         assert message in refused(tmp_path, deals=head + bad + "\n")
     american = DEALS.replace('"until"', '{ column = "until", format = "%m/%d/%Y" }')

@@ -67,8 +67,8 @@ def test_a_good_mapping_is_read_as_values(tmp_path: Path) -> None:
     stages = [Stage("Open", "open", 0.5, 7), Stage("Won", "won")]
     assert plan.pipelines == (Pipeline(id="sales", name="All sales", stages=stages),)
     people, deals = plan.files
-    assert (people.path, people.record, people.key, people.custom) == ("people.csv", Customer, "id", ("notes", "phone"))
-    assert (people.delimiter, people.encoding, deals.delimiter, deals.encoding) == (";", "cp874", ",", "utf-8")
+    assert (people.path, people.record, people.key, people.custom) == ("people.csv", Customer, ("id",), ("notes", "phone"))
+    assert (people.delimiter, people.encoding, deals.delimiter, deals.encoding) == (";", "cp874", None, None)
     assert deals.record is Deal
     assert deals.columns == ("no", "state", "worth", "customer")
     assert plan == _read(tmp_path, GOOD)
@@ -79,7 +79,9 @@ def test_the_example_in_the_documentation_is_a_good_mapping(tmp_path: Path) -> N
     plan = _read(tmp_path, dedent(example))
     assert [stage.label for stage in plan.pipelines[0].stages] == ["Engaging", "Won"]
     names = [field.info.name for field in plan.files[0].fields]
-    assert names == ["stage", "owner_id", "pipeline_id", "product_ids", "closed_at"]
+    assert names[:5] == ["stage", "name", "owner_id", "pipeline_id", "product_ids"]
+    assert [entry.stage for entry in plan.files[0].entries] == ["Engaging"]
+    assert (plan.files[1].match, len(plan.files[1].points), plan.learning) == (("email",), 3, {"sales"})
 
 
 def test_a_field_has_its_text_from_a_column_a_replacement_or_a_constant(tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_what_may_be_left_out_has_a_default(tmp_path: Path) -> None:
     assert (plan.time_zone, plan.currency, plan.dates, plan.exported_on, plan.pipelines) == (
         "UTC",
         None,
-        "iso",
+        "auto",
         None,
         (),
     )
@@ -136,7 +138,7 @@ PEOPLE, DEALS = "crmkit.toml, files 1 (people.csv)", "crmkit.toml, files 2 (deal
         ('"Customer"', '"Custmer"', f"{PEOPLE}: 'Custmer' is no record class that a file can hold; there are 'Employee'"),
         ('"Customer"', '"Custmer"', "did you mean 'Customer'?"),
         ('"Customer"', '"Pipeline"', f"{PEOPLE}: a pipeline comes from no file; write its stages in the mapping"),
-        ('"Customer"', '"Transition"', f"{PEOPLE}: 'Transition' is no record class that a file can hold"),
+        ('"Customer"', '"Stage"', f"{PEOPLE}: 'Stage' is no record class that a file can hold"),
         ('key = "id"', "", f"{PEOPLE}: 'key' is missing; give the column that identifies a row"),
         ('path = "people.csv"', "", "crmkit.toml, files 1: 'path' is missing; give the name of a file in the folder"),
         ("people.csv", "../people.csv", "the path leads out of the folder; give a file inside it"),
@@ -148,7 +150,7 @@ PEOPLE, DEALS = "crmkit.toml, files 1 (people.csv)", "crmkit.toml, files 2 (deal
         ('name = "full name"', "", f"{PEOPLE}, fields: a Customer needs 'name'; give a column or a value for it"),
         ('name = "full name"', 'name = ""', f"{PEOPLE}, fields.name: 'column' is blank"),
         ('name = "full name"', "name = {}", f"{PEOPLE}, fields.name: 'column' is missing; give the name of a column, or a value"),
-        ('name = "full name"', "name = [1]", f"{PEOPLE}, fields.name: 'column' is of the type list"),
+        ('name = "full name"', "name = [1]", f"{PEOPLE}, fields.name: 'columns' holds something else than text"),
         ('"person"', '"persn"', f"{PEOPLE}, fields.kind: the value 'persn' does not fit; give one of 'person', 'organization'"),
         ('"person"', '" "', f"{PEOPLE}, fields.kind: the value is blank; leave the field out"),
         ('"person"', "2025-12-31", f"{PEOPLE}, fields.kind: a value is of the type date; give text, a number, true or false"),

@@ -152,13 +152,12 @@ def test_changes_at_one_instant_count_in_the_order_of_their_ids() -> None:
     assert [stay.stage for stay in stage_stays(NEW, ledger, as_of=_at(1))] == ["Trial", "Offer", "Talks"]
 
 
-def test_a_vertical_deal_has_a_history_of_its_own() -> None:
+def test_the_history_of_a_vertical_deal_is_that_of_a_deal() -> None:
     deal = MemberDeal(id="d1", pipeline_id="gym", stage="Trial", created_at=START)
     moved, transition = advance(deal, GYM, "Offer", at=_at(1))
 
-    assert transition.subject == "MemberDeal"
+    assert transition.subject == "Deal"  # which is what KPIs look for
     assert [stay.stage for stay in stage_stays(moved, [transition], as_of=_at(2))] == ["Trial", "Offer"]
-    assert len(stage_stays(NEW, [transition], as_of=_at(2))) == 1
 
 
 happenings = st.lists(

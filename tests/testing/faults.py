@@ -1,15 +1,17 @@
 """Memory stores with one fault each, which the contract must find."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
+import attrs
 import polars as pl
 
 from crmkit.codec import to_plain
 from crmkit.errors import Conflict
 from crmkit.io.stores import MemoryStore
 from crmkit.io.stores.layers import Memory
+from crmkit.io.stores.parts import NotePart, Part
 from crmkit.io.stores.port import UNSTAMPED, Change, Changes, Page, SortBy, Stamp, Stored, Version
 from crmkit.io.stores.queries import Order
 from crmkit.model import Record
@@ -361,3 +363,25 @@ class TalkativeCause(MemoryStore):
 class NeverClosed(MemoryStore):
     def close(self) -> None:
         pass
+
+
+@found_by("test_what_was_rewritten_is_so_in_all_of_its_history")
+class RewriteThatForgetsHistory(MemoryStore):
+    def rewrite(self, cls: type[R], record_id: str, change: Callable[[Record], Record]) -> bool:
+        self.put(change(self.get(cls, record_id)))
+        return True
+
+
+@found_by("test_a_filled_store_is_the_same")
+class CopyWithoutNotes(MemoryStore):
+    def contents(self) -> Generator[Part, None, None]:
+        parts = super().contents()
+        yield from (each for each in parts if not isinstance(each, NotePart))
+
+
+@found_by("test_a_filled_store_goes_on")
+class CopyThatLosesThePlaceOfFollowers(MemoryStore):
+    def fill(self, parts: Iterable[Part]) -> int:
+        return super().fill(
+            attrs.evolve(each, after=0) if isinstance(each, NotePart) and each.after else each for each in parts
+        )

@@ -24,8 +24,7 @@ from crmkit.io.stores.sql import SqlStore, frames, streams
 from crmkit.model import RECORDS, Customer, CustomField, Money, Record, new_id
 from crmkit.model.custom_field import with_custom
 from crmkit.rules import field
-from crmkit.testing.strategies import records
-from tests.examples import few
+from tests.examples import few, several
 from tests.io.stores.analysed import AT, extreme_visits, opened, store_of_passes
 from tests.io.stores.places import KINDS, empty_place
 from tests.model.vertical import Member, Visit
@@ -81,7 +80,7 @@ def same(found: pl.DataFrame, expected: pl.DataFrame) -> None:
 @pytest.mark.parametrize("cls", [*RECORDS, Visit, Member], ids=lambda cls: cls.__name__)
 def test_a_frame_is_that_of_the_records_by_id(data: st.DataObject, cls: type[Record], house: SqlStore) -> None:
     store = house.for_tenant(new_id())
-    kept = by_id(data.draw(st.lists(records(cls), max_size=4, unique_by=lambda each: each.id)))
+    kept = by_id(data.draw(several(cls, most=4)))
     store.add(kept)
 
     found = store.frame(cls)

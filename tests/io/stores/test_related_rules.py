@@ -131,6 +131,26 @@ def test_no_value_stands_in_the_statement(sqlite: SqlStore) -> None:
     assert "canary" in values
 
 
+def statement_of(store: SqlStore, rule: Rule) -> str:
+    reader = store._reader(Customer, rule)
+    return store.schema.place.bound(sa.select(reader.table.table.c.id).where(reader.condition))[0]
+
+
+def test_several_questions_about_the_same_related_rows_are_one_subquery(sqlite: SqlStore) -> None:
+    web = field("orders.count").where(field("channel") == "web") > 3
+    statement = statement_of(sqlite, web & ~(field("orders.last_at") < AS_OF) & (field("orders.completed") == 1))
+
+    assert statement.count("FROM crm_order") == 1
+
+
+@pytest.mark.parametrize("rule", [field("tickets.open") == 0, field("orders.count") > 0, ~(field("orders.count") < 1)])
+def test_whether_there_are_any_is_answered_without_counting(sqlite: SqlStore, rule: Rule) -> None:
+    statement = statement_of(sqlite, rule)
+
+    assert "EXISTS" in statement
+    assert "count(" not in statement
+
+
 def test_related_rows_are_found_by_the_index_of_their_link(sqlite: SqlStore) -> None:
     reader = sqlite._reader(Customer, field("orders.count") > 1)
     statement, values = sqlite.schema.place.bound(sa.select(reader.table.table.c.id).where(reader.condition))

@@ -18,8 +18,7 @@ from crmkit.frames import schema
 from crmkit.io.stores import schema_of
 from crmkit.io.stores.sql import SqlStore
 from crmkit.model import RECORDS, Customer, Record, new_id
-from crmkit.testing.strategies import records
-from tests.examples import few
+from tests.examples import few, several
 from tests.io.stores.analysed import extreme_visits, opened, store_of_passes
 from tests.io.stores.places import KINDS, empty_place
 from tests.model.vertical import Member, Visit
@@ -96,7 +95,7 @@ def test_the_view_of_a_class_has_what_its_frame_has(
     data: st.DataObject, cls: type[Record], house: tuple[SqlStore, str]
 ) -> None:
     store, url = house[0].for_tenant(new_id()), house[1]
-    store.add(data.draw(st.lists(records(cls), max_size=3, unique_by=lambda each: each.id)))
+    store.add(data.draw(several(cls, most=3)))
     name = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in cls.__name__)
 
     check(store, url, cls, f"crm_view{name}")
