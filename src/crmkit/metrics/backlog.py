@@ -8,7 +8,7 @@ import narwhals as nw
 from crmkit.errors import InvalidInput
 from crmkit.frames.door import day_of
 from crmkit.frames.tally import Counts, Question, Tally
-from crmkit.frames.words import one_of, unknown
+from crmkit.frames.words import categorised, one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.days import day_at
 from crmkit.metrics.definition import Definition
@@ -387,10 +387,7 @@ def _creations(scope: Scope, rows: nw.LazyFrame[Any]) -> Question:
     category, created_at = nw.col("category"), nw.col("created_at")
     is_endless = (category == "resolved") & nw.col("resolved_at").is_null()
     outcome = (
-        nw.when(category.is_null())
-        .then(nw.lit("no category"))
-        .when(~one_of(category, CATEGORIES))
-        .then(unknown("category"))
+        categorised(CATEGORIES)
         .when(created_at.is_null())
         .then(nw.lit(_UNDATED))
         .when(is_endless)

@@ -10,10 +10,10 @@ from crmkit.errors import InvalidInput, choices
 from crmkit.frames.door import beside, day_of
 from crmkit.frames.table import Table
 from crmkit.frames.tally import Counts, Question, Sums, Tally, merged
-from crmkit.frames.words import one_of, unknown
+from crmkit.frames.words import one_of
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.days import day_at, days_window
-from crmkit.metrics.deals import CATEGORIES, closed_deals
+from crmkit.metrics.deals import CATEGORIES, CLOSED, closed_deals, flaw_of_deal
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import censored_durations, durations
 from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, rows
@@ -213,7 +213,7 @@ def _with_first_close(scope: Scope, deals: Table, transitions: Any, *, counts: b
     ledger = scope.open(transitions, Transition, needs=needs, is_main=False)
     is_move = (nw.col("subject") == "Deal") & (nw.col("field") == "stage") & (nw.col("at") <= scope.known_until)
     moves = ledger.rows.filter(is_move)
-    was_closed, is_closed = (one_of(nw.col(f"category_{side}"), ["won", "lost"]) for side in ("before", "after"))
+    was_closed, is_closed = (one_of(nw.col(f"category_{side}"), CLOSED) for side in ("before", "after"))
     reopened = moves.filter(was_closed & (nw.col("category_after") == "open"))
     closes = moves.filter(is_closed).group_by("subject_id").agg(_earliest("at", "first_closed_at"))
     known = deals.rows.join(
@@ -238,15 +238,10 @@ def _begun(scope: Scope, table: Table, beginning: _Beginning) -> Question:
     """Count deals by how they ended, and by how many days they took or have taken so far, in the period of their beginning."""
     today = index_of(day_at(scope, scope.as_of), "day")
     category, closed_at = nw.col("category"), nw.col("closed_at")
-    closed = one_of(category, ["won", "lost"])
+    closed = one_of(category, CLOSED)
     is_over = closed & (closed_at <= scope.known_until)
     outcome = (
-        nw.when(category.is_null())
-        .then(nw.lit("no category"))
-        .when(~one_of(category, CATEGORIES))
-        .then(unknown("category"))
-        .when(closed & closed_at.is_null())
-        .then(nw.lit("closed without a close date"))
+        flaw_of_deal()
         .when(nw.col(beginning.at).is_null())
         .then(nw.lit(beginning.unknown))
         .when(is_over & (day_of("closed_at") < day_of(beginning.at)))

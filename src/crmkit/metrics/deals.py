@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 import narwhals as nw
+from narwhals.functions import Then
 
 from crmkit.frames.table import MONEY_UNITS, Table
 from crmkit.frames.tally import Counts, Question, Sums
-from crmkit.frames.words import one_of, unknown
+from crmkit.frames.words import categorised, one_of
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import share
@@ -16,9 +17,8 @@ from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_sc
 from crmkit.model.deal import Deal
 
 CATEGORIES = ("open", "won", "lost")
+CLOSED = ("won", "lost")
 _OPEN = "open"
-_UNDATED = "closed without a close date"
-_UNCATEGORISED = "no category"
 
 WIN_RATE = Definition(
     name="win_rate",
@@ -92,6 +92,16 @@ def win_rate(
     )
 
 
+def flaw_of_deal(category: nw.Expr | None = None, is_undated: nw.Expr | None = None) -> Then:
+    """Begin an outcome with the reasons for leaving out a deal that all KPIs share.
+
+    The category and whether the close is not dated are those of now, or of a moment before.
+    """
+    closed = one_of(nw.col("category") if category is None else category, CLOSED)
+    undated = nw.col("closed_at").is_null() if is_undated is None else is_undated
+    return categorised(CATEGORIES, category).when(closed & undated).then(nw.lit("closed without a close date"))
+
+
 def closed_deals(
     scope: Scope,
     table: Table,
@@ -103,15 +113,8 @@ def closed_deals(
 ) -> Question:
     """Count deals by outcome in the period of their close date; what is closed after `as_of` is open."""
     category, closed_at = nw.col("category"), nw.col("closed_at")
-    closed = one_of(category, ["won", "lost"])
-    outcome = (
-        nw.when(closed & closed_at.is_null())
-        .then(nw.lit(_UNDATED))
-        .when(closed & (closed_at > scope.known_until))
-        .then(nw.lit(_OPEN))
-        .when(category.is_null())
-        .then(nw.lit(_UNCATEGORISED))
-    )
+    closed = one_of(category, CLOSED)
+    outcome = flaw_of_deal().when(closed & (closed_at > scope.known_until)).then(nw.lit(_OPEN))
     for condition, reason in unusable:
         outcome = outcome.when(closed & condition).then(reason)
     known = table.rows
@@ -121,7 +124,7 @@ def closed_deals(
         known,
         at="closed_at",
         dated=closed & (closed_at <= scope.known_until),
-        outcome=outcome.when(one_of(category, CATEGORIES)).then(category).otherwise(unknown("category")),
+        outcome=outcome.otherwise(category),
         bucket=bucket,
         amount=amount,
         squares=squares,
@@ -131,17 +134,14 @@ def closed_deals(
 def _created(scope: Scope, deals: Any) -> Question:
     table = scope.open(deals, Deal, needs=("category", "created_at", "closed_at"), uses=("id",))
     category = nw.col("category")
-    later = one_of(category, ["won", "lost"]) & (nw.col("closed_at") > scope.known_until)
+    later = one_of(category, CLOSED) & (nw.col("closed_at") > scope.known_until)
     outcome = (
-        nw.when(nw.col("created_at").is_null())
+        categorised(CATEGORIES)
+        .when(nw.col("created_at").is_null())
         .then(nw.lit("no creation date"))
-        .when(category.is_null())
-        .then(nw.lit(_UNCATEGORISED))
         .when(later)
         .then(nw.lit(_OPEN))
-        .when(one_of(category, CATEGORIES))
-        .then(category)
-        .otherwise(unknown("category"))
+        .otherwise(category)
     )
     return scope.question(table.rows, at="created_at", outcome=outcome)
 

@@ -9,7 +9,7 @@ import narwhals as nw
 from crmkit.errors import InvalidInput
 from crmkit.frames.table import MONEY_UNITS, Table, group_columns
 from crmkit.frames.tally import Counts, Question, Sums, Tally, question
-from crmkit.frames.words import one_of, unknown
+from crmkit.frames.words import one_of
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.chances import (
     LEARNED,
@@ -23,7 +23,7 @@ from crmkit.metrics.chances import (
     regrouped,
 )
 from crmkit.metrics.days import days_window, first_day_from
-from crmkit.metrics.deals import CATEGORIES
+from crmkit.metrics.deals import CATEGORIES, CLOSED, flaw_of_deal
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.money import one_currency, unpriced
 from crmkit.metrics.scope import Asked, Scope, all_sums, check_outcomes, make_scope, result, rows
@@ -230,16 +230,11 @@ def _expected(scope: Scope, table: Table, by_stage: ByStage, scale: int) -> Ques
     """Ask for the amounts of deals and the sums of their squares by currency and probability."""
     category, closed_at, amount = nw.col("category"), nw.col("closed_at"), nw.col("amount")
     created_at, probability = nw.col("created_at"), nw.col("scope_probability")
-    closed = one_of(category, ["won", "lost"])
+    closed = one_of(category, CLOSED)
     is_over = closed & (closed_at <= scope.known_until)
     is_new_win = is_over & (category == "won") & scope.window(closed_at)
     outcome = (
-        nw.when(category.is_null())
-        .then(nw.lit("no category"))
-        .when(~one_of(category, CATEGORIES))
-        .then(unknown("category"))
-        .when(closed & closed_at.is_null())
-        .then(nw.lit("closed without a close date"))
+        flaw_of_deal()
         .when(is_over & ~is_new_win if scope.method == "with_won" else is_over)
         .then(nw.lit(None, nw.String))
     )

@@ -10,7 +10,7 @@ from crmkit.errors import InvalidInput
 from crmkit.frames.door import beside
 from crmkit.frames.table import Table, group_columns
 from crmkit.frames.tally import Counts, Question
-from crmkit.frames.words import one_of, unknown
+from crmkit.frames.words import categorised, one_of
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.lengths import MICROSECONDS_A_MINUTE, length_bucket, minutes, timed
@@ -210,10 +210,7 @@ def _judged(scope: Scope, kind: _Kind, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[
     is_over = one_of(category, kind.over)
     is_past = is_over & (ended_at <= scope.known_until)
     reason = (
-        nw.when(category.is_null())
-        .then(nw.lit("no category"))
-        .when(~one_of(category, [*kind.going_on, *kind.over]))
-        .then(unknown("category"))
+        categorised([*kind.going_on, *kind.over])
         .when(is_over & ended_at.is_null())
         .then(nw.lit("ended without a date"))
         .when(created_at.is_null())

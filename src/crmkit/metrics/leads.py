@@ -9,7 +9,7 @@ from crmkit.errors import InvalidInput
 from crmkit.frames.door import MICROSECONDS_A_DAY, beside
 from crmkit.frames.table import Table, group_columns
 from crmkit.frames.tally import Counts, Question, Tally
-from crmkit.frames.words import one_of, unknown
+from crmkit.frames.words import categorised
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import number, share
@@ -209,14 +209,7 @@ def _with_their_deals(scope: Scope, leads: nw.LazyFrame[Any], deals: Table) -> n
 def _outcome(scope: Scope, within_days: int | None) -> nw.Expr:
     """What became of a lead: what happened after `as_of`, or after the time that it has, has not happened."""
     category, created_at, reached_at = nw.col("category"), nw.col("created_at"), nw.col("reached_at")
-    outcome = (
-        nw.when(created_at.is_null())
-        .then(nw.lit(_UNDATED))
-        .when(category.is_null())
-        .then(nw.lit("no category"))
-        .when(~one_of(category, CATEGORIES))
-        .then(unknown("category"))
-    )
+    outcome = categorised(CATEGORIES).when(created_at.is_null()).then(nw.lit(_UNDATED))
     reached = nw.col("reached") & (reached_at.is_null() | (reached_at <= scope.known_until))
     if within_days is not None:
         window = within_days * MICROSECONDS_A_DAY

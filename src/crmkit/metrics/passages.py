@@ -10,8 +10,8 @@ from crmkit.errors import InvalidInput
 from crmkit.frames.door import beside
 from crmkit.frames.table import Table, group_columns
 from crmkit.frames.tally import Counts, Key, Question, Tally
-from crmkit.frames.words import one_of, unknown
-from crmkit.metrics.deals import CATEGORIES
+from crmkit.frames.words import one_of
+from crmkit.metrics.deals import CLOSED, flaw_of_deal
 from crmkit.metrics.result import Measure, MetricResult
 from crmkit.metrics.scope import Scope
 from crmkit.model.deal import Deal
@@ -207,17 +207,12 @@ def _with_back(
 def _judged(scope: Scope, deals: nw.LazyFrame[Any], n_stages: int, count: Count) -> nw.LazyFrame[Any]:
     """Deals with how they ended, when they were won, and the reason for which nothing can be said of one."""
     category, closed_at = nw.col("category"), nw.col("closed_at")
-    is_over = one_of(category, ["won", "lost"]) & (closed_at <= scope.known_until)
+    is_over = one_of(category, CLOSED) & (closed_at <= scope.known_until)
     ended = nw.when(is_over).then(category).otherwise(nw.lit("open"))
     was_anywhere = ~_earliest([_entered(place) for place in range(n_stages)]).is_null()
     is_implied = is_over & (category == "won") if count == "implied" else nw.lit(value=False)
     reason = (
-        nw.when(category.is_null())
-        .then(nw.lit("no category"))
-        .when(~one_of(category, CATEGORIES))
-        .then(unknown("category"))
-        .when(one_of(category, ["won", "lost"]) & closed_at.is_null())
-        .then(nw.lit("closed without a close date"))
+        flaw_of_deal()
         .when(nw.col("created_at").is_null())
         .then(nw.lit("no creation date"))
         .when(~was_anywhere & ~is_implied)

@@ -8,9 +8,9 @@ import narwhals as nw
 from crmkit.frames.door import day_of
 from crmkit.frames.table import MONEY_UNITS, Table
 from crmkit.frames.tally import Counts, Question, Tally, merged
-from crmkit.frames.words import one_of, unknown
+from crmkit.frames.words import one_of
 from crmkit.metrics.asking import Steps, kpi
-from crmkit.metrics.deals import CATEGORIES, closed_amounts
+from crmkit.metrics.deals import CATEGORIES, CLOSED, closed_amounts, flaw_of_deal
 from crmkit.metrics.definition import Definition
 from crmkit.metrics.finishing import number, total_amount
 from crmkit.metrics.money import currency_bucket, one_currency, unpriced
@@ -80,16 +80,9 @@ def pipeline_value(
 
 def _open_deals(scope: Scope, table: Table, *, priced: bool) -> Question:
     """Ask for the deals that were open at the end of each period."""
-    category, created_at, closed_at = nw.col("category"), nw.col("created_at"), nw.col("closed_at")
-    closed = one_of(category, ["won", "lost"])
-    reason = (
-        nw.when(category.is_null())
-        .then(nw.lit("no category"))
-        .when(~one_of(category, CATEGORIES))
-        .then(unknown("category"))
-        .when(closed & closed_at.is_null())
-        .then(nw.lit("closed without a close date"))
-    )
+    category, created_at = nw.col("category"), nw.col("created_at")
+    closed = one_of(category, CLOSED)
+    reason = flaw_of_deal()
     if scope.every is not None:
         reason = reason.when(created_at.is_null()).then(nw.lit("no creation date"))
     outcome: nw.Expr = nw.lit("open")
@@ -171,7 +164,7 @@ def pipeline_velocity(
 def _cycles(scope: Scope, table: Table) -> Question:
     """Ask for closed deals by the days that it took to win them."""
     category, created_at, closed_at = nw.col("category"), nw.col("created_at"), nw.col("closed_at")
-    closed = one_of(category, ["won", "lost"]) & (closed_at <= scope.known_until)
+    closed = one_of(category, CLOSED) & (closed_at <= scope.known_until)
     existing = created_at.is_null() | (created_at <= scope.known_until)
     days = day_of("closed_at") - day_of("created_at")
     return scope.question(

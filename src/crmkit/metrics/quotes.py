@@ -5,7 +5,7 @@ from typing import Any, Unpack
 import narwhals as nw
 
 from crmkit.frames.table import Table
-from crmkit.frames.words import one_of, unknown
+from crmkit.frames.words import categorised, one_of
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.days import day_at
 from crmkit.metrics.definition import Definition
@@ -91,10 +91,7 @@ def _answer(scope: Scope, table: Table) -> nw.Expr:
         expired = (expired & (is_over | unsaid)) | ((category == "sent") & is_over)
         still_open = still_open | ((category == "expired") & ~(is_over | unsaid))
     return (
-        nw.when(category.is_null())
-        .then(nw.lit("no category"))
-        .when(~one_of(category, _CATEGORIES))
-        .then(unknown("category"))
+        categorised(_CATEGORIES)
         .when(category == "draft")
         .then(nw.lit("not sent"))
         .when(category == "withdrawn")

@@ -9,7 +9,7 @@ import narwhals as nw
 from crmkit.frames.door import beside, civil_day, day_number, day_of
 from crmkit.frames.table import MONEY_UNITS
 from crmkit.frames.tally import Counts, Question, Sums, merged
-from crmkit.frames.words import one_of, unknown
+from crmkit.frames.words import categorised
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.days import (
     DUE,
@@ -339,10 +339,7 @@ def freeze_share(
     if used:
         is_frozen = is_frozen | (nw.col("frozen_days_used").fill_null(0) > 0)
     outcome = (
-        nw.when(category.is_null())
-        .then(nw.lit("no category"))
-        .when(~one_of(category, _CATEGORIES))
-        .then(unknown("category"))
+        categorised(_CATEGORIES)
         .when((category == "trial") | nw.col("started_at").is_null())
         .then(nw.lit("not started"))
         .when((ended_at <= scope.known_until) | ((category == "lapsed") & ended_at.is_null()))

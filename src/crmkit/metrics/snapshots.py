@@ -11,16 +11,15 @@ from crmkit.frames.door import day_of
 from crmkit.frames.small import small_table
 from crmkit.frames.table import Table, group_columns
 from crmkit.frames.tally import Question, question
-from crmkit.frames.words import one_of, unknown
+from crmkit.frames.words import one_of
 from crmkit.metrics.days import day_at
-from crmkit.metrics.deals import CATEGORIES
+from crmkit.metrics.deals import CATEGORIES, CLOSED, flaw_of_deal
 from crmkit.metrics.money import currency_bucket, unpriced
 from crmkit.metrics.scope import Scope
 from crmkit.metrics.visits import open_ledger, visits
 from crmkit.model.deal import Deal
 from crmkit.stats.periods import index_of
 
-_CLOSED = ["won", "lost"]
 _NO_STAGE = nw.lit(None, nw.String)
 HISTORY = "history: "
 """What outcomes of past deals begin with, so that none is taken for one of the deals that are forecast."""
@@ -90,7 +89,7 @@ class ByStage:
             how="left",
         )
         # The table knows the last close alone; of a deal that was reopened since, the history tells that it was closed.
-        was_closed = one_of(nw.col("visit_category"), _CLOSED) & (nw.col("scope_category") == "open")
+        was_closed = one_of(nw.col("visit_category"), CLOSED) & (nw.col("scope_category") == "open")
         return known.with_columns(
             scope_category=nw.when(was_closed).then(nw.col("visit_category")).otherwise(nw.col("scope_category")),
             scope_closed_day=nw.when(was_closed).then(nw.col("visit_day")).otherwise(nw.col("scope_closed_day")),
@@ -133,11 +132,11 @@ def _beside(rows: nw.LazyFrame[Any], moments: Sequence[Moment]) -> nw.LazyFrame[
 def _existing(table: Table, moments: Sequence[Moment]) -> nw.LazyFrame[Any]:
     """The deals that there were at each moment; one that was closed later was open."""
     category, closed_at, created_at = nw.col("category"), nw.col("closed_at"), nw.col("created_at")
-    was_open = one_of(category, _CLOSED) & (closed_at > _AT)
+    was_open = one_of(category, CLOSED) & (closed_at > _AT)
     there = _beside(table.rows, moments).filter(created_at.is_null() | (created_at <= _AT))
     return there.with_columns(
         scope_category=nw.when(was_open).then(nw.lit("open")).otherwise(category),
-        scope_closed_day=nw.when(one_of(category, _CLOSED) & ~was_open).then(day_of("closed_at")),
+        scope_closed_day=nw.when(one_of(category, CLOSED) & ~was_open).then(day_of("closed_at")),
     )
 
 
@@ -184,13 +183,8 @@ def forecastable(past: Past, counts_as: nw.Expr, *, reasons: Sequence[tuple[nw.E
     """
     category, amount = nw.col("scope_category"), nw.col("amount")
     outcome = (
-        nw.when(category.is_null())
-        .then(nw.lit("no category"))
-        .when(~one_of(category, CATEGORIES))
-        .then(unknown("category"))
-        .when(one_of(category, _CLOSED) & nw.col("scope_closed_day").is_null())
-        .then(nw.lit("closed without a close date"))
-        .when(one_of(category, _CLOSED))
+        flaw_of_deal(category, nw.col("scope_closed_day").is_null())
+        .when(one_of(category, CLOSED))
         .then(nw.lit(None, nw.String))
     )
     for condition, reason in reasons:

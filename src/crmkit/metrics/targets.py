@@ -11,7 +11,7 @@ from crmkit.errors import InvalidInput, choices
 from crmkit.frames.door import period_of
 from crmkit.frames.table import MONEY_UNITS, group_columns
 from crmkit.frames.tally import Question, Sums, Tally
-from crmkit.frames.words import one_of, unknown
+from crmkit.frames.words import categorised
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.days import day_at, first_day_from
 from crmkit.metrics.deals import CATEGORIES
@@ -223,10 +223,7 @@ def _won(scope: Scope, deals: Any, employees: Any, quotas: _Quotas) -> Question:
     table = by_owner.open(deals, Deal, needs=needs, uses=("created_at", "currency", "id"))
     category, closed_at = nw.col("category"), nw.col("closed_at")
     outcome = (
-        nw.when(category.is_null())
-        .then(nw.lit("no category"))
-        .when(~one_of(category, CATEGORIES))
-        .then(unknown("category"))
+        categorised(CATEGORIES)
         .when((category != "won") | (closed_at > scope.known_until))
         .then(nw.lit(None, nw.String))
         .when(closed_at.is_null())

@@ -8,7 +8,7 @@ import narwhals as nw
 
 from crmkit.frames.door import beside
 from crmkit.frames.tally import Counts, Question
-from crmkit.frames.words import one_of, unknown
+from crmkit.frames.words import categorised, one_of, unknown
 from crmkit.metrics.asking import Steps, kpi
 from crmkit.metrics.days import first_day_not_over
 from crmkit.metrics.definition import Definition
@@ -17,6 +17,7 @@ from crmkit.metrics.quality import card, measured
 from crmkit.metrics.scope import Asked, Scope, check_outcomes, make_scope, result
 from crmkit.model.customer import Customer
 from crmkit.model.interaction import Interaction
+from crmkit.model.records import Record
 from crmkit.model.task import Task
 from crmkit.rules import Rule
 
@@ -253,10 +254,7 @@ def _tasks(scope: Scope, data: Any) -> Question:
     in_time = nw.when(is_all_day).then(done_day <= day).otherwise(completed_at <= nw.col(_DEADLINE))
     is_open = (category == "open") | ((category == "done") & (completed_at > scope.known_until))
     outcome = (
-        nw.when(category.is_null())
-        .then(nw.lit("no category"))
-        .when(~one_of(category, _CATEGORIES))
-        .then(unknown("category"))
+        categorised(_CATEGORIES)
         .when(nw.col(_DEADLINE).is_null())
         .then(nw.lit("never due"))
         .when(is_all_day & (day >= first_day_not_over(scope)))
@@ -293,6 +291,7 @@ CARD_COMPLETENESS = Definition(
 def card_completeness(
     customers: Any,
     *,
+    cls: type[Record] = Customer,
     of: Sequence[str] | None = None,
     applicable: Mapping[str, Rule] | None = None,
     method: str = "fields",
@@ -304,6 +303,7 @@ def card_completeness(
 
     Args:
         customers: records, or a Polars, pandas or Arrow table with `owner_id`; reads `created_at`.
+        cls: the class of the customers, such as a vertical's own, whose fields may be judged then.
         of: the names of the fields; all that the data has by default, as in `completeness`.
         applicable: rules for fields that make sense for some customers only, as in `completeness`.
         method: "fields" or "records".
@@ -324,7 +324,7 @@ def card_completeness(
     0.75
     """
     scope = make_scope(CARD_COMPLETENESS, method, asked)
-    opened = card(scope, customers, Customer, of, applicable, beside_fields=["owner_id"])
+    opened = card(scope, customers, cls, of, applicable, beside_fields=["owner_id"])
     has_owner = ~nw.col("owner_id").is_null()
     without = scope.question(opened.rows.filter(~has_owner), at="created_at", outcome=nw.lit("no owner"))
     return (yield from measured(scope, attrs.evolve(opened, rows=opened.rows.filter(has_owner)), without))
