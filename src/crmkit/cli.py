@@ -14,8 +14,10 @@ import attrs
 from crmkit import __version__
 from crmkit.crm import CRM, system_clock
 from crmkit.errors import CrmError, InvalidInput, StoreError
+from crmkit.io.backup import differences, dump, load, read_manifest
 from crmkit.io.folder import read_folder
-from crmkit.io.stores import schema_of
+from crmkit.io.importing import ImportPlan, suggest_mapping
+from crmkit.io.stores import Store, open_store, schema_of
 from crmkit.model import Deal, Employee, Interaction, Order, Record, SurveyResponse, Ticket
 from crmkit.report import Notice, page
 from crmkit.sample import company
@@ -87,8 +89,39 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=1, metavar="N", help="another seed makes another company (default: 1)"
     )
     demo.set_defaults(run=_demo)
+    _add_import(commands)
     _add_schema(commands)
+    _add_backup(commands)
     return parser
+
+
+def _add_import(commands: Any) -> None:
+    command = commands.add_parser("import", help="bring a file or a folder of files into a store")
+    command.add_argument("path", type=Path, metavar="FILE", help="a file, or a folder of files")
+    command.add_argument("--into", "--store", dest="url", metavar="URL", help="a store URL such as sqlite:///club.db")
+    command.add_argument(
+        "--mapping", type=Path, metavar="FILE", help="what the columns mean (default: crmkit.toml beside the file)"
+    )
+    command.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    command.add_argument(
+        "--partial",
+        action="store_true",
+        help="leave out rows that do not fit, and write them to a file beside, to be mended",
+    )
+    command.add_argument(
+        "--rejects",
+        type=Path,
+        metavar="FOLDER",
+        help="where that file goes (default: beside the file, or rejects in the folder)",
+    )
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace also what was changed in the store after the export"
+    )
+    command.add_argument("--warn-duplicates", action="store_true", help="tell of customers who look like stored ones")
+    command.add_argument("--suggest", action="store_true", help="only print a mapping for the file, for a start")
+    command.add_argument("--by", metavar="NAME", help="who imports, for the history")
+    command.set_defaults(run=_import)
+    _add_place(command)
 
 
 def _add_schema(commands: Any) -> None:
@@ -102,14 +135,33 @@ def _add_schema(commands: Any) -> None:
     ):
         action = actions.add_parser(name, help=text)
         action.add_argument("url", metavar="URL", help="a store URL such as postgresql://anna@localhost/club")
-        action.add_argument(
-            "--records",
-            metavar="MODULE:NAME",
-            help="a sequence of a vertical's own record classes, such as club.model:RECORDS",
-        )
-        action.add_argument("--prefix", default="crm_", help="what the names of the tables begin with (default: crm_)")
-        action.add_argument("--schema", help="the schema of PostgreSQL that the tables are in")
+        _add_place(action)
         action.set_defaults(run=run)
+
+
+def _add_backup(commands: Any) -> None:
+    dump = commands.add_parser("dump", help="write a whole store to a file: records, history, notes")
+    dump.add_argument("url", metavar="URL", help="a store URL such as sqlite:///club.db")
+    dump.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="the file to write, a zip")
+    dump.set_defaults(run=_dump)
+    load = commands.add_parser("load", help="bring what crmkit dump wrote into an empty store of any kind")
+    load.add_argument("file", type=Path, metavar="FILE", help="the file that crmkit dump wrote")
+    load.add_argument("--into", required=True, metavar="URL", dest="url", help="the URL of the store, which is empty")
+    load.set_defaults(run=_load)
+    for command in (dump, load):
+        _add_place(command)
+        command.add_argument("--tenant", default="", help="whose records, where a store has several tenants")
+
+
+def _add_place(command: Any) -> None:
+    """Let a command be told which tables of a database are meant."""
+    command.add_argument(
+        "--records",
+        metavar="MODULE:NAME",
+        help="a sequence of a vertical's own record classes, such as club.model:RECORDS",
+    )
+    command.add_argument("--prefix", default="crm_", help="what the names of the tables begin with (default: crm_)")
+    command.add_argument("--schema", help="the schema of PostgreSQL that the tables are in")
 
 
 def _day(text: str) -> date:
@@ -154,6 +206,57 @@ def _demo(options: argparse.Namespace) -> None:
     print(f'The data is {store}; open it with CRM.open("sqlite:///{store}")')
 
 
+def _import(options: argparse.Namespace) -> int | None:
+    if options.suggest:
+        print(suggest_mapping(options.path), end="")
+        return None
+    if options.url is None:
+        raise InvalidInput("say where to import to, such as --into sqlite:///club.db")
+    say = _progress()
+    with closing(_opened_for_import(options)) as crm, _plan(crm, options, say) as plan:
+        say("")
+        print(plan)
+        for problem in plan.problems:
+            print(problem, file=sys.stderr)
+        if options.dry_run:
+            return 1 if plan.counts["conflict"] or plan.counts["reject"] else 0
+        folder = options.path / "rejects" if options.path.is_dir() else options.path.parent
+        done = crm.imports.apply(
+            plan,
+            partial=options.partial,
+            rejects=(options.rejects or folder) if options.partial else None,
+            progress=lambda _, row, rows: say(f"Importing: {row:,} of {rows:,}"),
+        )
+    say("")
+    print(done)
+    for path in done.rejects:
+        print(f"The rows that were left out are in {path}")
+    return 1 if done.left_out else 0
+
+
+def _plan(crm: CRM, options: argparse.Namespace, say: Say) -> ImportPlan:
+    return crm.imports.plan(
+        options.path,
+        mapping=options.mapping,
+        overwrite=options.overwrite,
+        warn_duplicates=options.warn_duplicates,
+        progress=lambda name, row, rows: say(f"Planning {name}: {row:,} of {rows or 0:,}"),
+    )
+
+
+def _opened_for_import(options: argparse.Namespace) -> CRM:
+    """The store to import into; for a dry run one in memory where there is none yet, so that nothing is left behind."""
+    file = options.url.removeprefix("sqlite:///")
+    is_missing = options.dry_run and file != options.url and not Path(file).exists()
+    return CRM.open(
+        "memory://" if is_missing else options.url,
+        records=_records(options.records),
+        prefix=options.prefix,
+        schema=options.schema,
+        by=options.by,
+    )
+
+
 def _schema_status(options: argparse.Namespace) -> int:
     status = _schema(options).status()
     print(f"schema {status.version} of {status.latest}")
@@ -177,6 +280,28 @@ def _schema_verify(options: argparse.Namespace) -> int:
 def _schema_sql(options: argparse.Namespace) -> None:
     for statement in _schema(options).sql():
         print(f"{statement};\n")
+
+
+def _dump(options: argparse.Namespace) -> None:
+    _check_output(options.output, "club.zip")
+    with closing(_store(options, create=False)) as store:
+        manifest = dump(store, options.output)
+    print(f"{manifest.records:,} records are in {options.output}")
+
+
+def _load(options: argparse.Namespace) -> None:
+    read_manifest(options.file)  # before a file of a store is created for nothing
+    with closing(_store(options, create=True)) as store:
+        manifest = load(options.file, store)
+        lost = differences(store, options.file)
+    if lost:
+        raise StoreError(f"{options.url}: the store is not what {options.file} holds; they differ in {', '.join(lost)}")
+    print(f"{manifest.records:,} records were loaded, and nothing differs")
+
+
+def _store(options: argparse.Namespace, *, create: bool) -> Store:
+    place = {"prefix": options.prefix, "schema": options.schema, "tenant": options.tenant}
+    return open_store(options.url, create=create, records=_records(options.records), **place)
 
 
 def _schema(options: argparse.Namespace) -> "Schema":
@@ -256,10 +381,10 @@ def _write_report(output: Path, source: _Source, title: str, say: Say) -> None:
     _write(output, html)
 
 
-def _check_output(path: Path) -> None:
+def _check_output(path: Path, example: str = DEMO_REPORT) -> None:
     """Refuse an output that cannot be written before the long work begins."""
     if path.is_dir():
-        raise InvalidInput(f"{path} is a folder; give the file to write, such as {path / DEMO_REPORT}")
+        raise InvalidInput(f"{path} is a folder; give the file to write, such as {path / example}")
     if not path.parent.is_dir():
         raise InvalidInput(f"the folder {str(path.parent)!r} of the output does not exist; create it first")
 

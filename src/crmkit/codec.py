@@ -94,6 +94,13 @@ def _decimal(text: Any, _: Any) -> Any:
     return _parsed(Decimal, text) if isinstance(text, str) else text
 
 
+def _digits(number: Decimal) -> str:
+    """A decimal as text, the same for equal ones: databases add zeros at the end, and some know -0."""
+    text = format(number, "f")
+    shortest = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if shortest == "-0" else shortest
+
+
 def _money(plain: Any, _: Any) -> Any:
     return Money(**plain) if isinstance(plain, Mapping) and plain.keys() == {"amount", "currency"} else plain
 
@@ -129,7 +136,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook_func(lambda kind: _origin(kind) in (Literal, Mapping, AbstractSet), _as_it_is)
     converter.register_unstructure_hook(datetime, instant_to_text)
     converter.register_unstructure_hook(date, date.isoformat)
-    converter.register_unstructure_hook(Decimal, lambda number: format(number, "f"))
+    converter.register_unstructure_hook(Decimal, _digits)
     converter.register_unstructure_hook(Money, lambda money: {"amount": str(money.amount), "currency": money.currency})
     return converter
 

@@ -69,6 +69,10 @@ class CommitOutcomeUnknown(StoreError):
     """
 
 
+class RemoteUnavailable(CrmError, OSError):
+    """Another system cannot be reached, refuses the login or is busy for too long; the same may succeed later."""
+
+
 class ImportFailed(CrmError, ValueError):
     """Files cannot be imported as their mapping says; nothing was written."""
 

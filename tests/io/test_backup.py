@@ -364,7 +364,7 @@ def test_foreign_files_are_refused(small: Path, tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(small: Path, tmp_path: Path) -> None:
-    bomb = rewritten(small, tmp_path / "bomb.zip", lambda parts: parts.update({"notes.jsonl": b" " * (80 << 20)}))
+    bomb = rewritten(small, tmp_path / "bomb.zip", lambda parts: parts.update({"notes.jsonl": b" " * (64 << 20)}))
     assert "it grows beyond reason" in refused(bomb)
 
 

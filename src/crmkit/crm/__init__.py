@@ -5,6 +5,7 @@ from crmkit.crm.commands import Deals, Tickets
 from crmkit.crm.facade import CRM, Clock, system_clock
 from crmkit.crm.grouping import Segmentation
 from crmkit.crm.happening import Event, Timeline
+from crmkit.crm.importing import Imports
 from crmkit.crm.measuring import Metrics
 from crmkit.crm.running import RETRIES
 from crmkit.crm.segmenting import Segments
@@ -16,6 +17,7 @@ __all__ = [
     "Collection",
     "Deals",
     "Event",
+    "Imports",
     "Metrics",
     "Segmentation",
     "Segments",

@@ -14,6 +14,7 @@ from crmkit.crm.collection import Collection
 from crmkit.crm.commands import Deals, Tickets, collection
 from crmkit.crm.following import follow
 from crmkit.crm.grouping import Segmentation
+from crmkit.crm.importing import Imports
 from crmkit.crm.happening import Timeline, timeline
 from crmkit.crm.likeness import Likeness
 from crmkit.crm.measuring import Metrics
@@ -146,6 +147,7 @@ class CRM(Likeness, Privacy):
         self.segments = Segments(self, Segment)
         self.transitions = Collection(self, Transition)
         self.metrics = Metrics(self)
+        self.imports = Imports(self)
         self.segmentation = Segmentation(self)
 
     @classmethod

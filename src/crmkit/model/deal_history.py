@@ -12,6 +12,7 @@ import attrs
 from crmkit.model.deal import Deal, placed
 from crmkit.model.interaction import Interaction
 from crmkit.model.pipeline import Pipeline
+from crmkit.model.records import family
 from crmkit.model.transition import Transition
 
 
@@ -130,7 +131,7 @@ def is_rotting(
 
 def _moves(deal: Deal, transitions: Iterable[Transition]) -> list[Transition]:
     """The changes of the deal's stage, oldest first."""
-    state = (type(deal).__name__, deal.id, "stage")
+    state = (family(type(deal)).__name__, deal.id, "stage")
     moves = (each for each in transitions if (each.subject, each.subject_id, each.field) == state)
     return sorted(moves, key=lambda move: (move.at, move.id))
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Protocol, Self, TypeVar
 
 from crmkit.errors import InvalidInput
+from crmkit.model.records import family
 from crmkit.model.transition import Transition
 
 
@@ -37,7 +38,7 @@ def reassign(
     >>> transition.before, deal.owner_id
     (None, 'ann')
     """
-    kind = type(record).__name__
+    kind = family(type(record)).__name__
     if owner_id == record.owner_id:
         raise InvalidInput(f"{kind} {record.id!r} belongs to {owner_id!r} already; give another owner")
     transition = Transition(

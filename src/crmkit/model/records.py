@@ -8,6 +8,7 @@ from typing import Any, Literal, Self, TypeVar, dataclass_transform
 
 import attrs
 
+from crmkit.errors import InvalidInput
 from crmkit.model.identity import new_id
 from crmkit.model.shape import FrozenDict, Scalar, Shape, converter, shape_of
 
@@ -27,6 +28,7 @@ class Declaration:
     title: str | None
     links: str | None
     unique: bool = False
+    sensitive: bool = False
 
 
 @attrs.frozen
@@ -41,6 +43,7 @@ class FieldInfo:
     links: str | None
     required: bool
     unique: bool
+    sensitive: bool = False
 
 
 def field(
@@ -52,14 +55,16 @@ def field(
     title: str | None = None,
     links: str | None = None,
     unique: bool = False,
+    sensitive: bool = False,
 ) -> Any:
     """Declare a field of a record; its annotation says what it holds.
 
-    `personal` marks personal data: `repr` and error messages mask it, and exports and erasure find it. `links` names
-    the record class whose id the field holds. `title` is for people; without it the name is used. Of a `unique` text or
-    whole number a store keeps one record at a time that is not deleted.
+    `personal` marks personal data: `repr` and error messages mask it, and exports and erasure find it. What is `sensitive`, such as
+    health, is personal too, and a host shows it to few. `links` names the record class whose id the field holds. `title` is for
+    people; without it the name is used. Of a `unique` text or whole number a store keeps one record at a time that is not deleted.
     """
-    declared = {_KEY: Declaration(category, personal, title, links, unique)}
+    personal = personal or sensitive
+    declared = {_KEY: Declaration(category, personal, title, links, unique, sensitive)}
     repr_ = _masked if personal else True
     if factory is not None:
         return attrs.field(factory=factory, metadata=declared, repr=repr_)
@@ -88,6 +93,7 @@ def _completed(cls: type[Any], attribute: "attrs.Attribute[Any]", hint: object) 
         declared.links,
         required=attribute.default is attrs.NOTHING,
         unique=declared.unique,
+        sensitive=declared.sensitive,
     )
     convert = converter(shape, where, personal=declared.personal)
     return attribute.evolve(type=hint, converter=convert, metadata={_KEY: declared, "info": info})
@@ -144,6 +150,23 @@ class Record(Value):
     external_ids: Mapping[str, Scalar] = field(factory=FrozenDict, category="identity", personal=True)
     tags: AbstractSet[str] = field(default=frozenset())
     custom: Mapping[str, Scalar] = field(factory=FrozenDict, personal=True)
+
+
+def family(cls: type[Any]) -> type[Record]:
+    """Return the class that a record class extends in the end, directly below `Record`: itself, where it extends none.
+
+    By its name links and transitions call all records of the family. Raises `InvalidInput` for `Record`, which no store keeps.
+
+    >>> @record
+    ... class Member(Customer):
+    ...     card: str
+    >>> family(Member) is family(Customer) is Customer
+    True
+    """
+    for each in reversed(cls.__mro__):
+        if issubclass(each, Record) and each is not Record:
+            return each
+    raise InvalidInput("Record is the base of all record classes and is not stored itself; give one that extends it")
 
 
 def fields(cls: type[Any]) -> tuple[FieldInfo, ...]:

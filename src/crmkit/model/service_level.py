@@ -13,7 +13,7 @@ import attrs
 from crmkit.errors import InvalidInput, InvalidRecord, choices
 from crmkit.model.calendar import BusinessCalendar
 from crmkit.model.interaction import Interaction
-from crmkit.model.records import Record, Value, field, record, value
+from crmkit.model.records import Record, Value, family, field, record, value
 from crmkit.model.service_clock import Clock, ClockName, Span, measure
 from crmkit.model.service_time import in_utc
 from crmkit.model.ticket import Priority, Ticket
@@ -165,7 +165,7 @@ def _changes(ticket: Ticket, transitions: Iterable[Transition]) -> tuple[State, 
     own = [
         move
         for move in transitions
-        if move.subject_id == ticket.id and move.subject == type(ticket).__name__ and move.field in _STATES
+        if move.subject_id == ticket.id and move.subject == family(type(ticket)).__name__ and move.field in _STATES
     ]
     own.sort(key=lambda move: (move.at, move.recorded_at or move.at, move.id))
     state = {"status": ticket.category, "priority": ticket.priority, "service_level_id": ticket.service_level_id}

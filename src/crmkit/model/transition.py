@@ -3,15 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from crmkit.model.records import Record, field, record
+from crmkit.model.records import Record, family, field, record
 
 
 @record
 class Transition(Record):
     """One change of state of one record.
 
-    `subject` names the record class and `subject_id` the record; `field` is the state that changed from the label
-    `before` to the label `after`. The categories are the fixed meanings of the two labels. `at` is when it
+    `subject` names the record class (of one that extends another, such as a vertical's, the other) and `subject_id` the record;
+    `field` is the state that changed from the label `before` to the label `after`. The categories are the fixed meanings of the two labels. `at` is when it
     was true, `recorded_at` when it became known; an import of old history has both.
     """
 
@@ -39,7 +39,7 @@ def changed(
     'Resolved'
     """
     return Transition(
-        subject=type(before).__name__,
+        subject=family(type(before)).__name__,
         subject_id=before.id,
         field=state,
         before=getattr(before, state),

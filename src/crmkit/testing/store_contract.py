@@ -1,7 +1,9 @@
 """The contract of stores: the tests that show that a store keeps what the port promises."""
 
+from crmkit.testing.contract.copying import CopyingContract
 from crmkit.testing.contract.deletion import DeletionContract
 from crmkit.testing.contract.durable import DurableContract
+from crmkit.testing.contract.erasing import ErasingContract
 from crmkit.testing.contract.feed import FeedContract
 from crmkit.testing.contract.frames import FramesContract
 from crmkit.testing.contract.history import HistoryContract
@@ -30,6 +32,8 @@ class StoreContract(
     TenantsContract,
     DurableContract,
     PrivacyContract,
+    ErasingContract,
+    CopyingContract,
 ):
     """The tests that every store must pass; a subclass says how to open the one to be tested.
 

@@ -3,25 +3,9 @@
 from functools import cache
 from typing import Any
 
-from crmkit.errors import InvalidInput
-from crmkit.model.records import FieldInfo, Record, fields
+from crmkit.model.records import FieldInfo, Record, family, fields
 
-
-def family(cls: type[Record]) -> type[Record]:
-    """Return the class that a record class extends in the end, directly below `Record`: itself, where it extends none.
-
-    Raises `InvalidInput` for `Record`, which no store keeps.
-
-    >>> @record
-    ... class Member(Customer):
-    ...     card: str
-    >>> family(Member) is family(Customer) is Customer
-    True
-    """
-    for each in reversed(cls.__mro__):
-        if issubclass(each, Record) and each is not Record:
-            return each
-    raise InvalidInput("Record is the base of all record classes and is not stored itself; give one that extends it")
+__all__ = ["family", "unique_fields"]
 
 
 def unique_fields(cls: type[Record]) -> tuple[FieldInfo, ...]:

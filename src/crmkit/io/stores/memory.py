@@ -1,6 +1,6 @@
 """The store that keeps records in memory: the reference for all others."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, cast
@@ -244,7 +244,7 @@ class MemoryStore:
     def overwrite_erased(self) -> None:
         """See `Erasing.overwrite_erased`: memory is the interpreter's, who alone can do so."""
 
-    def contents(self) -> Iterator[Part]:
+    def contents(self) -> Generator[Part, None, None]:
         """See `Copying.contents`."""
         self._check_open()
         return MemoryCopy(self._memory, self._tenant, self._classes, self._ledger()).contents()

@@ -1,6 +1,6 @@
 """All that a memory store keeps, for another store, and from another one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 
 import attrs
@@ -24,7 +24,7 @@ class MemoryCopy:
     classes: tuple[type[Record], ...]
     ledger: MemoryLedger
 
-    def contents(self) -> Iterator[Part]:
+    def contents(self) -> Generator[Part, None, None]:
         """See `crmkit.io.stores.port.Copying.contents`."""
         if self.memory.is_in_unit:
             raise refusals.copying_inside()

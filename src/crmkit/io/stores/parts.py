@@ -81,7 +81,7 @@ class Numbers:
 
 def checked(parts: Iterable[Part], classes: Iterable[type[Record]]) -> Iterator[Part]:
     """Go through parts as they are, and raise `InvalidInput` where they do not fit together or the classes of a store."""
-    known, units, stage = {each.__name__: each for each in classes}, Numbers(), 0
+    known, units, entries, stage = {each.__name__: each for each in classes}, Numbers(), 0, 0
     for part in parts:
         place = _ORDER.index(type(part))
         if place < stage:
@@ -94,11 +94,14 @@ def checked(parts: Iterable[Part], classes: Iterable[type[Record]]) -> Iterator[
         elif isinstance(part, EntryPart):
             _check_class(part.subject, known)
             units.place(part.unit)
+            entries += 1
         elif isinstance(part, RecordPart):
             _check_class(type(part.record).__name__, known)
             units.place(part.added_in)
             if part.deleted_in is not None:
                 units.place(part.deleted_in)
+        elif part.after is not None and not 0 <= part.after <= entries:
+            raise InvalidInput(f"a note comes after {part.after} entries of {entries}; write the copy again")
         yield part
 
 

@@ -4,7 +4,7 @@ A store keeps records by class and id. `Records` is the least that it does; `Que
 `Frames` are capabilities that it lists in `capabilities`. `Store` is all of them: the memory store and the SQL stores are such.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
@@ -313,14 +313,14 @@ class Erasing(Protocol):
         """Go through the keys and texts of all notes, by key."""
 
     def overwrite_erased(self) -> None:
-        """Write over what was replaced or removed, as far as the storage lets a program do so; outside of a unit of work."""
+        """Write over what was replaced or removed, as far as the storage lets a program do so; inside a unit of work do nothing."""
 
 
 @runtime_checkable
 class Copying(Protocol):
     """The capability "copying": all that a store keeps, for another store."""
 
-    def contents(self) -> Iterator["Part"]:
+    def contents(self) -> Generator["Part", None, None]:
         """Go through all that is kept, as it was at one moment: units of work, the ledger, records by family, then notes.
 
         Units come by number, entries as in the feed, records by the name of their family and then by id, notes by key. Others may

@@ -1,6 +1,6 @@
 """All that a SQL store keeps of one tenant, for another store, and from another one."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby, islice
 from typing import Any, cast
@@ -33,7 +33,7 @@ class Copy:
     tables: Mapping[type[Record], FamilyTable]
     tenant: str
 
-    def contents(self) -> Iterator[Part]:
+    def contents(self) -> Generator[Part, None, None]:
         """See `crmkit.io.stores.port.Copying.contents`. The units of work are numbered anew from 1, the same in every store."""
         feed, numbers = self._feed(), Numbers()
         with self.session.snapshot() as read:

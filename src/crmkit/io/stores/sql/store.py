@@ -4,7 +4,7 @@ Tables and statements follow from the record classes. SQLAlchemy compiles them o
 the store's own or the host's.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from itertools import islice
@@ -295,7 +295,7 @@ class SqlStore:
         """See `Erasing.overwrite_erased`. SQLite writes its log back to the file; PostgreSQL overwrites when it vacuums."""
         self._session.overwrite_erased()
 
-    def contents(self) -> Iterator[Part]:
+    def contents(self) -> Generator[Part, None, None]:
         """See `Copying.contents`."""
         return self._copy().contents()
 
