@@ -67,7 +67,12 @@ def test_a_good_mapping_is_read_as_values(tmp_path: Path) -> None:
     stages = [Stage("Open", "open", 0.5, 7), Stage("Won", "won")]
     assert plan.pipelines == (Pipeline(id="sales", name="All sales", stages=stages),)
     people, deals = plan.files
-    assert (people.path, people.record, people.key, people.custom) == ("people.csv", Customer, ("id",), ("notes", "phone"))
+    assert (people.path, people.record, people.key, people.custom) == (
+        "people.csv",
+        Customer,
+        ("id",),
+        ("notes", "phone"),
+    )
     assert (people.delimiter, people.encoding, deals.delimiter, deals.encoding) == (";", "cp874", None, None)
     assert deals.record is Deal
     assert deals.columns == ("no", "state", "worth", "customer")

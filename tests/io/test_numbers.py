@@ -90,7 +90,9 @@ def test_an_amount_may_name_its_currency(text: str, stated: str | None, found: t
     assert split_currency(text, stated) == found
 
 
-@pytest.mark.parametrize(("text", "stated"), [("$5", None), ("$5", "PLN"), ("€ 5 EUR", None), ("5 apples", None), ("x", "PLN")])
+@pytest.mark.parametrize(
+    ("text", "stated"), [("$5", None), ("$5", "PLN"), ("€ 5 EUR", None), ("5 apples", None), ("x", "PLN")]
+)
 def test_a_currency_that_is_not_certain_is_refused(text: str, stated: str | None) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - its message is nobody's to read
         split_currency(text, stated)

@@ -10,16 +10,20 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
+from crmkit.io.dates import DAY_FIRST, MONTH_FIRST, read_moment
+from crmkit.io.numbers import COMMA, PLAIN, NumberStyle, plain_number, split_currency
 from crmkit.model.money import Money, decimals
 from crmkit.model.shape import Kind, Shape, converter
 
 ISO = "iso"
 """The format of dates and times that are written as ISO 8601 says."""
 
+AUTO = "auto"
+"""What is found out from a whole column."""
+
 _INTEGER = re.compile(r"[+-]?[0-9]+")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LARGEST = 2**63
-_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_FLAGS = dict.fromkeys(("true", "yes", "y", "on", "1"), True) | dict.fromkeys(("false", "no", "n", "off", "0"), False)
 _SAMPLE = datetime(2025, 12, 31, 18, 30, tzinfo=UTC)
 # The other directives of strptime, such as %b and %p, mean what the locale of the process says.
 _DIRECTIVES = ("Y", "y", "m", "d", "j", "H", "M", "S", "f", "z", "%")
@@ -27,11 +31,18 @@ _DIRECTIVES = ("Y", "y", "m", "d", "j", "H", "M", "S", "f", "z", "%")
 
 @attrs.frozen
 class Conventions:
-    """What cells leave unsaid: the zone of times without one, the currency of amounts, and the format of dates."""
+    """What cells leave unsaid: the zone of times without one, the currency of amounts, the format of dates, the style of numbers.
+
+    `dates` is "iso", "day first", "month first", or a format. Without a `currency` amounts name their own. With `percent` 50 is 0.5.
+    Several texts in one cell stand between `split`.
+    """
 
     zone: ZoneInfo
     currency: str | None = None
     dates: str = ISO
+    numbers: NumberStyle = PLAIN
+    percent: bool = False
+    split: str | None = None
 
 
 @attrs.frozen
@@ -90,8 +101,11 @@ def _read_text(_: Shape, __: Conventions) -> CellReader:
     return CellReader(str, "text")
 
 
-def _read_texts(_: Shape, __: Conventions) -> CellReader:
-    return CellReader(lambda text: (text,), "text")
+def _read_texts(_: Shape, conventions: Conventions) -> CellReader:
+    split = conventions.split
+    if split is None:
+        return CellReader(lambda text: (text,), "text")
+    return CellReader(lambda text: tuple(part for each in text.split(split) if (part := each.strip())), "text")
 
 
 def _read_choice(shape: Shape, _: Conventions) -> CellReader:
@@ -103,39 +117,51 @@ def _read_flag(_: Shape, __: Conventions) -> CellReader:
     return CellReader(lambda text: _FLAGS.get(text.casefold()), f"one of {', '.join(map(repr, _FLAGS))}")
 
 
-def _read_integer(_: Shape, __: Conventions) -> CellReader:
+def _read_integer(_: Shape, conventions: Conventions) -> CellReader:
     def convert(text: str) -> int | None:
+        text = text if conventions.numbers == PLAIN else plain_number(text, conventions.numbers)
         number = int(text) if _INTEGER.fullmatch(text) else _LARGEST
         return number if -_LARGEST <= number < _LARGEST else None
 
     return CellReader(_fitting(convert), "a whole number, such as 1234")
 
 
-def _read_number(_: Shape, __: Conventions) -> CellReader:
+def _read_number(_: Shape, conventions: Conventions) -> CellReader:
     def convert(text: str) -> float | None:
-        number = float(text) if _NUMBER.fullmatch(text) else float("inf")
+        is_share = text.endswith("%")
+        number = float(plain_number(text.removesuffix("%").rstrip() if is_share else text, conventions.numbers))
+        number = number / 100 if is_share or conventions.percent else number
         return number if abs(number) < float("inf") else None
 
-    return CellReader(convert, "a number with a decimal point, such as 1234.5")
+    return CellReader(_fitting(convert), _accepted_number("a number", conventions))
 
 
-def _read_decimal(shape: Shape, _: Conventions) -> CellReader:
+def _read_decimal(shape: Shape, conventions: Conventions) -> CellReader:
     check = converter(shape, "a cell", personal=True)
+    divisor = 100 if conventions.percent else 1
 
     def convert(text: str) -> Any:
-        return check(Decimal(text)) if _NUMBER.fullmatch(text) else None
+        return check(Decimal(plain_number(text, conventions.numbers)) / divisor)
 
-    return CellReader(_fitting(convert), "a number with a decimal point, such as 1234.5")
+    return CellReader(_fitting(convert), _accepted_number("a number", conventions))
+
+
+def _accepted_number(what: str, conventions: Conventions) -> str:
+    mark, shown = ("comma", "1234,5") if conventions.numbers == COMMA else ("point", "1234.5")
+    return f"{what} with a decimal {mark}, such as {shown}"
 
 
 def _read_money(_: Shape, conventions: Conventions) -> CellReader:
-    currency = conventions.currency
-    assert currency is not None
+    stated = conventions.currency
 
     def convert(text: str) -> Money | None:
-        return Money(text, currency) if _NUMBER.fullmatch(text) else None
+        number, currency = split_currency(text, stated)
+        return Money(plain_number(number, conventions.numbers), currency) if currency else None
 
-    accepted = f"an amount in {currency} with a decimal point and at most {decimals(currency)} decimals, such as 1234"
+    mark = "comma" if conventions.numbers == COMMA else "point"
+    if stated is None:
+        return CellReader(_fitting(convert), f"an amount with its currency and a decimal {mark}, such as 1234 EUR")
+    accepted = f"an amount in {stated} with a decimal {mark} and at most {decimals(stated)} decimals, such as 1234"
     return CellReader(_fitting(convert), accepted)
 
 
@@ -144,6 +170,8 @@ def _read_instant(_: Shape, conventions: Conventions) -> CellReader:
 
     def convert(text: str) -> datetime:
         moment = _moment(text, pattern)
+        if not isinstance(moment, datetime):
+            moment = datetime(moment.year, moment.month, moment.day, tzinfo=zone)
         return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
     return CellReader(_fitting(convert), _accepted(pattern, "2025-12-31 or 2025-12-31T18:30"))
@@ -151,16 +179,28 @@ def _read_instant(_: Shape, conventions: Conventions) -> CellReader:
 
 def _read_day(_: Shape, conventions: Conventions) -> CellReader:
     pattern = conventions.dates
-    convert = date.fromisoformat if pattern == ISO else lambda text: _moment(text, pattern).date()
-    return CellReader(_fitting(convert), _accepted(pattern, "2025-12-31"))
+
+    def convert(text: str) -> date:
+        moment = _moment(text, pattern)
+        return moment.date() if isinstance(moment, datetime) else moment
+
+    return CellReader(_fitting(date.fromisoformat if pattern == ISO else convert), _accepted(pattern, "2025-12-31"))
 
 
-def _moment(text: str, pattern: str) -> datetime:
-    return datetime.fromisoformat(text) if pattern == ISO else datetime.strptime(text, pattern)  # noqa: DTZ007 - has a zone next
+def _moment(text: str, pattern: str) -> datetime | date:
+    if pattern == ISO:
+        return datetime.fromisoformat(text)
+    if pattern == AUTO or pattern == DAY_FIRST or pattern == MONTH_FIRST:
+        return read_moment(text, None if pattern == AUTO else pattern)  # type: ignore[arg-type]
+    return datetime.strptime(text, pattern)  # noqa: DTZ007 - has a zone next
 
 
 def _accepted(pattern: str, iso: str) -> str:
-    return f"a date such as {iso}" if pattern == ISO else f"a date as {pattern}, such as {_SAMPLE.strftime(pattern)}"
+    if pattern in (ISO, AUTO):
+        return f"a date such as {iso}"
+    if pattern in (DAY_FIRST, MONTH_FIRST):
+        return f"a date such as {iso} or {'31/12/2025' if pattern == DAY_FIRST else '12/31/2025'}"
+    return f"a date as {pattern}, such as {_SAMPLE.strftime(pattern)}"
 
 
 def _fitting(convert: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 import attrs
 
-from crmkit.errors import ImportFailed, choices
+from crmkit.io.columns import ColumnEvidence, check_columns
 from crmkit.io.formats import csv
 from crmkit.io.formats.row import Row
 from crmkit.io.links import Links
@@ -65,12 +65,13 @@ def read_folder(folder: Path | str, *, mapping: Path | str | None = None, progre
     plan = read_mapping(folder / NAME if mapping is None else mapping)
     links, findings = Links(plan.source, plan.pipelines), Findings()
     pipelines = {pipeline.id: pipeline for pipeline in plan.pipelines}
-    files = sorted(plan.files, key=lambda file: (RECORDS.index(file.record), file.path, file.key))
+    files = sorted(plan.files, key=lambda file: (RECORDS.index(file.record), file.optional, file.path, file.key))
+    read = [_read(folder, file) for file in files]
     makers = [
         RecordMaker(source=plan.source, file=file, pipelines=pipelines, links=links, findings=findings)
-        for file in files
+        for file, _ in read
     ]
-    tables = [list(filter(maker.register, _rows(folder, maker.file))) for maker in makers]
+    tables = [list(filter(maker.takes, rows)) for maker, (_, rows) in zip(makers, read, strict=True)]
     records: dict[type[Record], list[Record]] = {cls: [] for cls in RECORDS}
     records[Pipeline].extend(plan.pipelines)
     for maker, rows in zip(makers, tables, strict=True):
@@ -86,16 +87,23 @@ def read_folder(folder: Path | str, *, mapping: Path | str | None = None, progre
     )
 
 
-def _rows(folder: Path, file: FileMapping) -> Iterator[Row]:
+def _read(folder: Path, file: FileMapping) -> tuple[FileMapping, list[Row]]:
+    """The rows of a file, and its mapping with what all of them together tell."""
     present = _columns(folder, file)
-    for column in file.columns:
-        if column not in present:
-            raise ImportFailed(f"{file.path} has no column {column!r}; {choices(column, present)}")
-    return csv.read(folder / file.path, delimiter=file.delimiter, encoding=file.encoding)
+    check_columns(file, present)
+    rows = list(csv.read(folder / file.path, **_layout(file)))
+    evidence = ColumnEvidence(file.with_columns(present))
+    for row in rows:
+        evidence.see(row)
+    return evidence.resolved(), rows
+
+
+def _layout(file: FileMapping) -> dict[str, str]:
+    return {"delimiter": file.delimiter or ",", "encoding": file.encoding or "utf-8"}
 
 
 def _columns(folder: Path, file: FileMapping) -> tuple[str, ...]:
-    return csv.columns(folder / file.path, delimiter=file.delimiter, encoding=file.encoding)
+    return csv.columns(folder / file.path, **_layout(file))
 
 
 def _records(maker: RecordMaker, rows: list[Row], progress: Progress | None) -> Iterator[Record]:

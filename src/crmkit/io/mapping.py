@@ -2,110 +2,148 @@
 
     source = "maven"                  # the system; its own key of a record is kept as an external id under this name
     time_zone = "UTC"                 # of dates and times that name no zone; this is the default
-    currency = "USD"                  # of amounts
-    dates = "%m/%d/%Y"                # the default is "iso"
+    currency = "USD"                  # of amounts; "cells" where they name their own, as € 10 and 10 EUR do
+    dates = "%m/%d/%Y"                # or "iso", "day first", "month first"; "auto", the default, finds out from each whole column
+    numbers = "auto"                  # the default, which finds out; or "1234.5", "1,234.5" and "1.234,5"
+    empty = ["?"]                     # texts that mean an empty cell, beside "-", "N/A", "null", "None", "Select" and the like
     exported_on = 2017-12-31          # the day on which the data were exported
 
     [[pipelines]]
     id = "sales"
+    learns = true                     # stages that only files name are added: won or lost if they say so, otherwise open
     stages = [{ label = "Engaging", category = "open", probability = 0.5 }, { label = "Won", category = "won" }]
 
     [[files]]
     path = "sales_pipeline.csv"       # inside the folder
-    record = "Deal"                   # a record class of crmkit.model
-    key = "opportunity_id"            # the column that identifies a row
-    custom = ["campaign"]             # columns that are kept as they are, in the field `custom`
-    delimiter = ","                   # the default
-    encoding = "utf-8"                # the default
+    record = "Deal"                   # a record class
+    key = "opportunity_id"            # the column that identifies a row, or a list of columns that do so together
+    custom = ["campaign"]             # columns that are kept as they are, in the field `custom`; ["*"] are all that nothing else uses
+    only = { type = ["New", "Old"] }  # rows that have one of these in a column; others are passed over
+    optional = true                   # a row without its key or a required field, or with a key that is known, makes no record
+    key_prefix = "deal "              # before each key, where two files of one class number their rows alike
+    delimiter = ","                   # of text tables; it and the encoding are found out where they are not stated
+    encoding = "utf-8"
+    entries = { offered_on = "Engaging" }  # columns that hold when a stage (or status) was entered
 
     [files.fields]
     stage = "deal_stage"                                                    # a column
+    name = ["account", "product"]                                           # several, joined by a space
     owner_id = "sales_agent"                                                # a column with the keys of employees
     pipeline_id = { value = "sales" }                                       # the same for every row
     product_ids = { column = "product", replace = { GTXPro = "GTX Pro" } }  # whole cells mean something else
     closed_at = { column = "close_date", format = "iso" }                   # instead of `dates`
+    amount = { column = "close_value", currency_column = "currency" }       # or currency = "PLN"; numbers = "1.234,5"
+    probability = { column = "chance", percent = true }                     # 50 means 0.5, as 50% always does
+    tags = { column = "labels", split = ";" }
+    customer_id = { column = "account", prefix = "account " }               # keys that have this `key_prefix`
+    source = { columns = ["channel"], otherwise = "referrer", others = "other", replace = { www = "web" } }
 
-Formats have the directives of `datetime.strptime` that mean the same in every language.
+    [[files]]
+    path = "people.xlsx"
+    record = "Customer"
+    key = "id"
+    sheet = "Contacts"                # of a workbook; without it the first one
+    match = ["email"]                 # a row that is not known by its key is a stored customer with the same address; also "phone"
+
+    [files.fields]
+    kind = { value = "person" }
+    name = { columns = ["first", "last"], join = " ", otherwise = ["mail", "phones"] }
+    birth_on = { column = "born", lenient = true }  # what does not fit is kept in `custom`, and the row is not rejected
+    contact_points = [
+        { kind = "email", column = "mail", primary = true },
+        { kind = "phone", column = "phones", label = "work", split = ";" },
+        { kind = "address", lines = ["street"], city = "town", postcode = "zip", region = "state", country = "country" },
+    ]
+
+`replace` says what whole cells mean, and `others` what every other text means; where that leaves nothing, the column `otherwise`
+is taken, or the first of several that is filled. Formats have the directives of `datetime.strptime` that mean the same in every
+language. `folder_mapping` takes the same words in Python.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import attrs
 
 from crmkit.errors import InvalidInput, InvalidRecord, choices
 from crmkit.io import toml
-from crmkit.io.cells import ISO, READABLE, CellReader, Conventions, cell_reader, check_format, tidy
-from crmkit.io.formats.row import Row
+from crmkit.io.cells import AUTO, Conventions, tidy
+from crmkit.io.field_mapping import (
+    Defaults,
+    EntryMapping,
+    FieldMapping,
+    Placeholders,
+    PointMapping,
+    moment_field,
+    read_currency,
+    read_dates,
+    read_fields,
+    read_numbers,
+    read_points,
+)
 from crmkit.io.toml import Table
-from crmkit.model import RECORDS, Deal, FieldInfo, Money, Pipeline, Record, Stage, Transition, fields
+from crmkit.model import RECORDS, Deal, Pipeline, Record, Stage, fields
 from crmkit.stats.periods import zone
 
 NAME = "crmkit.toml"
 """What the mapping file of a folder is called."""
 
-_IMPORTABLE = {cls.__name__: cls for cls in RECORDS if cls not in (Pipeline, Transition)}
-_FORMAT = "'iso' or a format such as '%d.%m.%Y'"
+EVERY_OTHER = "*"
+"""In the place of the name of a column: all columns that nothing else uses."""
 
-
-@attrs.frozen(kw_only=True)
-class FieldMapping:
-    """Where a field comes from: the `column` of a file, or one `value` for all its rows; just one of them is there.
-
-    `replace` maps texts of whole cells to what they mean.
-    """
-
-    info: FieldInfo
-    column: str | None
-    value: str | None
-    replace: Mapping[str, str]
-    reader: CellReader = attrs.field(eq=False, repr=False)
-
-    @property
-    def label(self) -> str:
-        """The field and its source, for messages."""
-        source = f"column {self.column!r}" if self.column else f"value {self.value!r}"
-        return f"{self.info.name} ({source})"
-
-    @property
-    def kept_as(self) -> str:
-        """The name in the field `custom` under which a text is kept that names no record."""
-        return self.column or self.info.name
-
-    def text(self, row: Row) -> str:
-        """Return what a row says, tidied and replaced; "" where it says nothing."""
-        if self.column is None:
-            return self.value or ""
-        text = tidy(row.values[self.column])
-        return self.replace.get(text, text)
+_IMPORTABLE = {cls.__name__: cls for cls in RECORDS if cls is not Pipeline}
+_MATCHED = ("email", "phone")
 
 
 @attrs.frozen(kw_only=True)
 class FileMapping:
-    """One file: the record class of its rows, the column that identifies a row, and what fills which field.
+    """One file: the record class of its rows, the columns that identify a row, and what fills which field.
 
-    The columns in `custom` are kept as text. A file may be mapped several times, with a class each.
+    The columns in `custom` are kept as text. A file may be mapped several times, with a class each; an `optional` mapping is for what
+    stands in the rows of something else, as the owners of deals do. `delimiter`, `encoding` and
+    `format` are None where they are to be found out.
     """
 
     path: str
     record: type[Record]
-    key: str
+    key: tuple[str, ...]
     fields: tuple[FieldMapping, ...]
+    points: tuple[PointMapping, ...] = ()
     custom: tuple[str, ...] = ()
-    delimiter: str = ","
-    encoding: str = "utf-8"
+    match: tuple[str, ...] = ()
+    only: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
+    optional: bool = False
+    key_prefix: str = ""
+    entries: tuple[EntryMapping, ...] = ()
+    delimiter: str | None = None
+    encoding: str | None = None
+    format: str | None = None
+    sheet: str | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are used, without repetition."""
-        return tuple(dict.fromkeys([self.key, *(field.column for field in self.fields if field.column), *self.custom]))
+        of_fields = [column for field in self.fields for column in field.used]
+        of_points = [column for point in self.points for column in point.used]
+        custom = [column for column in self.custom if column != EVERY_OTHER]
+        entered = [column for entry in self.entries for column in entry.moment.used]
+        return tuple(dict.fromkeys([*self.key, *of_fields, *of_points, *custom, *self.only, *entered]))
+
+    def with_columns(self, present: Iterable[str]) -> "FileMapping":
+        """Return the mapping with the columns that `custom = ["*"]` means, of those that a file has."""
+        if EVERY_OTHER not in self.custom:
+            return self
+        used = {*self.columns}
+        named = [column for column in self.custom if column != EVERY_OTHER]
+        return attrs.evolve(self, custom=(*named, *(column for column in present if column not in used)))
 
 
 @attrs.frozen(kw_only=True)
 class FolderMapping:
-    """A whole mapping file; `exported_on` is None where it does not say."""
+    """A whole mapping; `exported_on` is None where it does not say. `learning` has the ids of pipelines that take new stages."""
 
     source: str
     time_zone: str
@@ -114,30 +152,86 @@ class FolderMapping:
     exported_on: date | None
     pipelines: tuple[Pipeline, ...]
     files: tuple[FileMapping, ...]
+    learning: frozenset[str] = frozenset()
 
 
-def read_mapping(path: Path | str) -> FolderMapping:
+def read_mapping(
+    path: Path | str, *, records: Iterable[type[Record]] = (), pipelines: Iterable[Pipeline] = ()
+) -> FolderMapping:
     """Return what a mapping file says, checked against the record classes.
 
-    Raises `ImportFailed`, naming the place in the file and what would be accepted, for a file that cannot be read, for unknown
-    and missing keys, classes and fields, and for values of a wrong type.
+    Args:
+        path: the TOML file.
+        records: a vertical's own record classes, which may be named beside those of crmkit.
+        pipelines: those that are stored already, which may be named beside those of the mapping.
+
+    Raises:
+        ImportFailed: naming the place in the file and what would be accepted, for a file that cannot be read, for unknown and missing
+            keys, classes and fields, and for values of a wrong type.
     """
-    top = toml.load(Path(path))
-    top.check_keys("source", "time_zone", "currency", "dates", "exported_on", "pipelines", "files")
-    conventions = Conventions(_zone(top), _currency(top), _dates(top, "dates") or ISO)
+    return _mapping(toml.load(Path(path)), records, pipelines)
+
+
+def folder_mapping(
+    *,
+    records: Iterable[type[Record]] = (),
+    known_pipelines: Iterable[Pipeline] = (),
+    place: str = "mapping",
+    **words: Any,
+) -> FolderMapping:
+    """Return what the words of a mapping file say, given in Python: `source`, `files` and so on, as this module describes them.
+
+    Args:
+        records, known_pipelines: as in `read_mapping`.
+        place: what errors call the mapping.
+        words: the keys of the file. Tables are dicts, and days are dates.
+
+    Raises:
+        ImportFailed: as `read_mapping`.
+
+    >>> made = folder_mapping(
+    ...     source="till",
+    ...     files=[{"path": "goods.csv", "record": "Product", "key": "sku", "fields": {"name": "title"}}],
+    ... )
+    >>> made.files[0].columns
+    ('sku', 'title')
+    """
+    return _mapping(Table(words, place), records, known_pipelines)
+
+
+def _mapping(top: Table, records: Iterable[type[Record]], known: Iterable[Pipeline]) -> FolderMapping:
+    top.check_keys("source", "time_zone", "currency", "dates", "numbers", "empty", "exported_on", "pipelines", "files")
+    source = top.text("source", "the name of the system that the files come from")
     pipelines = _pipelines(top)
-    files = tuple(_file(table, conventions, pipelines) for table in top.tables("files"))
+    learning = frozenset(tidy(str(each.values["id"])) for each in top.tables("pipelines") if each.values.get("learns"))
+    currency = read_currency(top)
+    defaults = Defaults(
+        conventions=Conventions(_zone(top)),
+        currency=currency,
+        dates=read_dates(top, "dates") or AUTO,
+        numbers=read_numbers(top) or AUTO,
+        placeholders=_placeholders(top),
+        pipelines=[pipeline.id for pipeline in (*pipelines, *known)],
+    )
+    classes = _IMPORTABLE | {cls.__name__: cls for cls in records}
+    files = tuple(_file(table, defaults, classes) for table in top.tables("files"))
     if not files:
         raise top.error("no file is mapped; give at least one under [[files]]")
     return FolderMapping(
-        source=top.text("source", "the name of the system that the files come from"),
-        time_zone=conventions.zone.key,
-        currency=conventions.currency,
-        dates=conventions.dates,
+        source=source,
+        time_zone=defaults.conventions.zone.key,
+        currency=currency,
+        dates=defaults.dates,
         exported_on=top.find("exported_on", date, "a day without quotes, such as 2025-12-31"),
         pipelines=pipelines,
         files=files,
+        learning=learning,
     )
+
+
+def _placeholders(top: Table) -> Placeholders:
+    stated = frozenset(each.casefold() for each in top.texts("empty", "a list of texts"))
+    return attrs.evolve(usual := Placeholders(), signs=usual.signs | stated)
 
 
 def _zone(top: Table) -> ZoneInfo:
@@ -149,23 +243,6 @@ def _zone(top: Table) -> ZoneInfo:
         raise top.error(f"time_zone {name!r} is not known; give {accepted}") from None
 
 
-def _currency(top: Table) -> str | None:
-    accepted = "three capital letters such as 'PLN'"
-    code = top.find_text("currency", accepted)
-    try:
-        return code and Money(0, code).currency
-    except InvalidRecord:
-        raise top.error(f"currency {code!r} is no code; give {accepted}") from None
-
-
-def _dates(table: Table, key: str) -> str | None:
-    pattern = table.find_text(key, _FORMAT)
-    fault = None if pattern in (None, ISO) else check_format(pattern)
-    if fault:
-        raise table.error(f"{key} {pattern!r} cannot be used: {fault}; give {_FORMAT}")
-    return pattern
-
-
 def _pipelines(top: Table) -> tuple[Pipeline, ...]:
     pipelines = tuple(map(_pipeline, top.tables("pipelines")))
     ids = [pipeline.id for pipeline in pipelines]
@@ -175,7 +252,8 @@ def _pipelines(top: Table) -> tuple[Pipeline, ...]:
 
 
 def _pipeline(table: Table) -> Pipeline:
-    table.check_keys("id", "name", "stages")
+    table.check_keys("id", "name", "stages", "learns")
+    table.find("learns", bool, "true or false")
     name = table.find_text("name", "text")
     stages = [_stage(stage) for stage in table.tables("stages")]
     try:
@@ -194,100 +272,72 @@ def _stage(table: Table) -> Stage:
         raise table.error(str(error)) from None
 
 
-def _file(table: Table, conventions: Conventions, pipelines: Iterable[Pipeline]) -> FileMapping:
+def _file(table: Table, defaults: Defaults, classes: Mapping[str, type[Record]]) -> FileMapping:
     path = table.text("path", "the name of a file in the folder")
     table = attrs.evolve(table, place=f"{table.place} ({path})")
-    table.check_keys("path", "record", "key", "custom", "delimiter", "encoding", "fields")
+    table.check_keys(
+        "path", "record", "key", "custom", "match", "only", "optional", "key_prefix", "entries", "delimiter", "encoding", "format",
+        "sheet", "fields",
+    )  # fmt: skip
     if Path(path).anchor or ".." in Path(path).parts:
         raise table.error("the path leads out of the folder; give a file inside it")
-    delimiter = table.find("delimiter", str, "one character such as ';'")
+    cls = _record_class(table, classes)
     return FileMapping(
         path=path,
-        record=_record_class(table),
-        key=table.text("key", "the column that identifies a row"),
-        fields=_fields(table, _record_class(table), conventions, pipelines),
+        record=cls,
+        key=_key(table),
+        fields=read_fields(table.table("fields"), cls, defaults),
+        points=read_points(table.table("fields"), defaults.placeholders),
         custom=table.texts("custom", "a list of columns"),
-        delimiter="," if delimiter is None else delimiter,
-        encoding=table.find_text("encoding", "a name such as 'cp1252'") or "utf-8",
+        match=_match(table),
+        only=_only(table),
+        optional=table.find("optional", bool, "true or false") or False,
+        key_prefix=table.find("key_prefix", str, "what stands before each key") or "",
+        entries=_entries(table, cls, defaults),
+        delimiter=table.find("delimiter", str, "one character such as ';'"),
+        encoding=table.find_text("encoding", "a name such as 'cp1252'"),
+        format=table.find_text("format", "the name of a format such as 'csv'"),
+        sheet=table.find_text("sheet", "the name of a sheet"),
     )
 
 
-def _record_class(table: Table) -> type[Record]:
+def _key(table: Table) -> tuple[str, ...]:
+    if isinstance(table.values.get("key"), list):
+        columns = table.texts("key", "a list of columns")
+        if columns:
+            return columns
+    return (table.text("key", "the column that identifies a row"),)
+
+
+def _match(table: Table) -> tuple[str, ...]:
+    kinds = table.texts("match", "a list of 'email' and 'phone'")
+    for kind in kinds:
+        if kind not in _MATCHED:
+            raise table.error(f"a row cannot be matched by {kind!r}; {choices(kind, _MATCHED)}")
+    return kinds
+
+
+def _only(table: Table) -> Mapping[str, frozenset[str]]:
+    given = table.table("only")
+    return {column: frozenset(map(tidy, given.texts(column, "a list of texts"))) for column in given.values}
+
+
+def _entries(table: Table, cls: type[Record], defaults: Defaults) -> tuple[EntryMapping, ...]:
+    given = table.table("entries")
+    if given.values and not issubclass(cls, Deal):
+        raise table.error(f"a {cls.__name__} has no stages that are entered; leave 'entries' out")
+    return tuple(
+        EntryMapping(
+            stage=tidy(given.text(column, "the label of a stage")), moment=moment_field(given, column, defaults)
+        )
+        for column in given.values
+    )
+
+
+def _record_class(table: Table, classes: Mapping[str, type[Record]]) -> type[Record]:
     name = table.text("record", "a record class such as 'Deal'")
     if name == Pipeline.__name__:
         raise table.error("a pipeline comes from no file; write its stages in the mapping, under [[pipelines]]")
-    if name not in _IMPORTABLE:
-        raise table.error(f"{name!r} is no record class that a file can hold; {choices(name, _IMPORTABLE)}")
-    return _IMPORTABLE[name]
-
-
-def _fields(
-    table: Table, cls: type[Record], conventions: Conventions, pipelines: Iterable[Pipeline]
-) -> tuple[FieldMapping, ...]:
-    given = table.table("fields")
-    known = {info.name: info for info in fields(cls) if _is_mappable(cls, info)}
-    for name in given.values:
-        if name not in known:
-            raise given.error(f"{name!r} is no field of {cls.__name__} that a column can fill; {choices(name, known)}")
-    for name, info in known.items():
-        if info.required and name not in given.values:
-            raise given.error(f"a {cls.__name__} needs {name!r}; give a column or a value for it")
-    ids = [pipeline.id for pipeline in pipelines]
-    return tuple(_field(given, known[name], conventions, ids) for name in given.values)
-
-
-def _is_mappable(cls: type[Record], info: FieldInfo) -> bool:
-    """The id follows from the key of the row, and the category of a deal from its stage."""
-    follows = info.name == "id" or (cls is Deal and info.name == "category")
-    return info.shape.kind in READABLE and not follows
-
-
-def _field(given: Table, info: FieldInfo, conventions: Conventions, pipelines: Sequence[str]) -> FieldMapping:
-    source = given.values[info.name]
-    own = Table(source if isinstance(source, dict) else {"column": source}, f"{given.place}.{info.name}")
-    reader = _reader(own, info, conventions)
-    if "value" in own.values:
-        own.check_keys("value", "format")
-        value = _constant(own, info, reader, pipelines)
-        return FieldMapping(info=info, column=None, value=value, replace={}, reader=reader)
-    own.check_keys("column", "replace", "format")
-    column = own.text("column", "the name of a column, or a value for every row")
-    return FieldMapping(info=info, column=column, value=None, replace=_replace(own), reader=reader)
-
-
-def _reader(own: Table, info: FieldInfo, conventions: Conventions) -> CellReader:
-    kind = info.shape.kind
-    if kind == "money" and conventions.currency is None:
-        raise own.error("an amount needs a currency; give one at the top of the file, such as currency = 'PLN'")
-    pattern = _dates(own, "format")
-    if pattern is None:
-        reader = cell_reader(info.shape, conventions)
-        return attrs.evolve(reader, accepted=f"the key of one {info.links}") if info.links else reader
-    if kind not in ("day", "instant"):
-        raise own.error("only a date or a time has a format; leave it out")
-    return cell_reader(info.shape, attrs.evolve(conventions, dates=pattern))
-
-
-def _constant(own: Table, info: FieldInfo, reader: CellReader, pipelines: Sequence[str]) -> str:
-    value = _text(own, own.values["value"])
-    if not value:
-        raise own.error("the value is blank; leave the field out")
-    if info.links == Pipeline.__name__ and value not in pipelines:
-        raise own.error(f"no pipeline has the id {value!r}; {choices(value, pipelines)}")
-    if info.links is None and reader.parse(value) is None:
-        raise own.error(f"the value {value!r} does not fit; give {reader.accepted}")
-    return value
-
-
-def _replace(own: Table) -> Mapping[str, str]:
-    found = own.table("replace")
-    return {tidy(before): _text(found, after) for before, after in found.values.items()}
-
-
-def _text(own: Table, found: object) -> str:
-    """A value of the mapping as a cell would show it."""
-    if isinstance(found, bool):
-        return str(found).lower()
-    if isinstance(found, str | int | float):
-        return tidy(str(found))
-    raise own.error(f"a value is of the type {type(found).__name__}; give text, a number, true or false")
+    if name not in classes:
+        raise table.error(f"{name!r} is no record class that a file can hold; {choices(name, classes)}")
+    return classes[name]

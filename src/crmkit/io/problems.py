@@ -84,6 +84,10 @@ class Findings:
         ]
         return (*of_rows, *self._information)
 
+    def warnings(self) -> tuple[Problem, ...]:
+        """Return what was found but for the rows that are not kept."""
+        return tuple(problem for problem in self.problems() if problem.kind != "rejected")
+
     def check_complete(self) -> None:
         """Raise `ImportFailed`, with the first few reasons, if a row was rejected."""
         if not self._rejected:

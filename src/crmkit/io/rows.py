@@ -7,17 +7,29 @@ import attrs
 
 from crmkit.errors import InvalidInput, InvalidRecord
 from crmkit.io.cells import tidy
+from crmkit.io.field_mapping import FieldMapping, cell_text, source_label
 from crmkit.io.formats.row import Row
 from crmkit.io.links import Links
-from crmkit.io.mapping import FieldMapping, FileMapping
+from crmkit.io.mapping import FileMapping
+from crmkit.io.points import joined_points, read_points
 from crmkit.io.problems import Findings
 from crmkit.model import Deal, Pipeline, Record, fields
 from crmkit.model.deal import placed
 
+_JOINED = " | "
+
+
+@attrs.frozen
+class Reading:
+    """What a row says: the values of its record, and what is wrong with it."""
+
+    values: dict[str, Any]
+    faults: list[str]
+
 
 @attrs.frozen(kw_only=True)
 class RecordMaker:
-    """Makes the records of one file. What does not fit is noted in `findings` and `links`, never raised.
+    """Makes the records of one file. What does not fit is returned or noted in `findings` and `links`, never raised.
 
     First every row of every file is told to `register`, so that `make` can resolve links in any direction.
     """
@@ -27,40 +39,140 @@ class RecordMaker:
     pipelines: Mapping[str, Pipeline]
     links: Links
     findings: Findings
+    plain: tuple[tuple[FieldMapping, str], ...] = attrs.field(init=False, repr=False)
+    others: tuple[FieldMapping, ...] = attrs.field(init=False, repr=False)
 
-    def register(self, row: Row) -> bool:
-        """Make the row known by its key; return False, and note why, for a blank or repeated key."""
-        key = self._key(row)
-        if key and self.links.add(self.file.record, key):
-            return True
-        fault = "repeats the key of an earlier row" if key else "is blank"
-        self._reject(row, [f"the key (column {self.file.key!r}) {fault}; every {self._name} needs one of its own"])
-        return False
+    @plain.default
+    def _plain(self) -> tuple[tuple[FieldMapping, str], ...]:
+        return tuple((field, field.columns[0]) for field in self.file.fields if field.is_plain)
+
+    @others.default
+    def _others(self) -> tuple[FieldMapping, ...]:
+        return tuple(field for field in self.file.fields if not field.is_plain)
+
+    def register(self, row: Row) -> str | None:
+        """Make the row known by its key; return what is wrong with a blank or repeated key, or with the row itself."""
+        if row.fault is not None:
+            return row.fault
+        key = self.key(row)
+        return (
+            None
+            if key and self.links.add(self.file.record, key)
+            else self._fault("repeats the key of an earlier row", key)
+        )
+
+    def fault_of(self, key: str) -> str | None:
+        """Return what is wrong with a blank key, and with one that several rows have, once all rows are registered."""
+        is_good = key and not self.links.is_repeated(self.file.record, key)
+        return None if is_good else self._fault("is that of several rows", key)
+
+    def _fault(self, repeated: str, key: str) -> str:
+        fault = repeated if key else "is blank"
+        return f"the key ({source_label(self.file.key)}) {fault}; every {self._name} needs one of its own"
+
+    def passes_over(self, row: Row) -> bool:
+        """Return whether a row makes no record and that is as it should be; rows are asked before they are registered."""
+        if not self.file.optional:
+            return False
+        key = self.key(row)
+        return not self.is_complete(row) or not key or self.links.has(self.file.record, key)
+
+    def takes(self, row: Row) -> bool:
+        """Register a row that is wanted, and return whether it can be made; note why where it cannot."""
+        if not self.is_wanted(row) or self.passes_over(row):
+            return False
+        fault = self.register(row)
+        if fault is not None:
+            self.reject(row, [fault])
+        return fault is None
+
+    def key(self, row: Row) -> str:
+        """Return the key of a row; "" where it has none."""
+        columns = self.file.key
+        if len(columns) == 1:
+            text = cell_text(row.values.get(columns[0]))
+            return self.file.key_prefix + text if text else ""
+        parts = [part for column in columns if (part := cell_text(row.values.get(column)))]
+        return self.file.key_prefix + _JOINED.join(parts) if parts else ""
+
+    def is_wanted(self, row: Row) -> bool:
+        """Return whether the file's `only` takes the row; one that is damaged is always taken, so that it is told."""
+        only = self.file.only
+        return not only or row.fault is not None or all(cell_text(row.values.get(each)) in only[each] for each in only)
+
+    def is_complete(self, row: Row) -> bool:
+        """Return whether a row has what its record needs; where the mapping is not optional, a row that lacks it is a fault."""
+        needed = (field for field in self.file.fields if field.info.required)
+        return not self.file.optional or (row.fault is None and all(field.text(row) for field in needed))
+
+    def reject(self, row: Row, faults: list[str]) -> None:
+        """Note that a row is not kept, and why."""
+        self.findings.reject(self.file.path, faults, row.line)
+
+    def read(self, row: Row) -> Reading:
+        """Return what a registered row says of its record, without the fields about which it says nothing."""
+        reading = Reading({"external_ids": {self.source: self.key(row)}, "custom": {}}, [])
+        for column in self.file.custom:
+            cell = row.values.get(column)
+            kept = cell if isinstance(cell, bool | int) else cell_text(cell)
+            if kept != "":
+                reading.values["custom"][column] = kept
+        values, cells = reading.values, row.values
+        for field, column in self.plain:
+            cell = cells.get(column)
+            # What most cells are: text that needs no more than to be read.
+            if (
+                cell.__class__ is str
+                and (text := tidy(cell))
+                and (len(text) > field.longest or text.casefold() not in field.empty)
+            ):
+                value = field.reader.parse(text)
+                if value is not None:
+                    values[field.info.name] = value
+                    continue
+            if fault := self._fill(values, field, row):
+                reading.faults.append(fault)
+        for field in self.others:
+            if fault := self._fill(values, field, row):
+                reading.faults.append(fault)
+        if self.file.points:
+            reading.values["contact_points"] = read_points(self.file.points, row)
+        return reading
 
     def make(self, row: Row) -> Record | None:
-        """Return the record of a registered row, or None for a row with a value that does not fit."""
-        key = self._key(row)
-        custom = {column: text for column in self.file.custom if (text := tidy(row.values[column]))}
-        values: dict[str, Any] = {
-            "id": self.links.find(self._name, key),
-            "external_ids": {self.source: key},
-            "custom": custom,
-        }
-        faults = [fault for field in self.file.fields if (fault := self._fill(values, field, row))]
-        if faults:
-            self._reject(row, faults)
+        """Return the record of a registered row, or None, and note why, for a row with a value that does not fit."""
+        reading = self.read(row)
+        values = {"id": self.links.find(self._name, self.key(row)), **reading.values}
+        made = self.build(self.file.record, values, reading.faults) if not reading.faults else None
+        if made is None and self.file.optional:
+            for fault in reading.faults:
+                self.findings.warn(self.file.path, f"{fault}; no {self._name} is made of the row", row.line)
+        elif made is None:
+            self.reject(row, reading.faults)
+        return made
+
+    def build(self, cls: type[Record], values: Mapping[str, Any], faults: list[str]) -> Record | None:
+        """Return a new record, or None, and add to `faults` what contradicts itself."""
+        try:
+            return self._placed(cls(**values), faults)
+        except InvalidRecord as error:
+            faults.append(self._contradiction(error))
             return None
-        return self._made(values, row)
+
+    def change(self, stored: Record, values: Mapping[str, Any], faults: list[str]) -> Record | None:
+        """Return a stored record with what a row says of it, or None, and add to `faults` what contradicts itself.
+
+        What the row leaves blank stays. Contact points, tags, external ids and custom fields are added to those that are there.
+        """
+        try:
+            return self._placed(stored.replace(**_joined(stored, values)), faults)
+        except InvalidRecord as error:
+            faults.append(self._contradiction(error))
+            return None
 
     @property
     def _name(self) -> str:
         return self.file.record.__name__
-
-    def _key(self, row: Row) -> str:
-        return tidy(row.values[self.file.key])
-
-    def _reject(self, row: Row, faults: list[str]) -> None:
-        self.findings.reject(self.file.path, faults, row.line)
 
     def _fill(self, values: dict[str, Any], field: FieldMapping, row: Row) -> str | None:
         """Put what the row says into the values of the record; return what is wrong with it."""
@@ -69,7 +181,11 @@ class RecordMaker:
             return self._blank(field, row)
         if field.info.links:
             return self._link(values, field, field.info.links, text, row)
-        value = field.reader.parse(text)
+        value = field.parse(text, row)
+        if value is None and field.lenient:
+            values["custom"][field.kept_as] = text
+            self.findings.warn(self.file.path, f"{field.label} does not fit, so it is kept in custom", row.line)
+            return None
         if value is None:
             return f"{field.label} does not fit; give {field.reader.accepted}"
         values[field.info.name] = value
@@ -85,23 +201,18 @@ class RecordMaker:
         return None
 
     def _link(self, values: dict[str, Any], field: FieldMapping, linked: str, text: str, row: Row) -> str | None:
-        found = self.links.find(linked, text)
-        if found is not None:
-            values[field.info.name] = found if field.info.shape.kind == "text" else (found,)
+        is_one = field.info.shape.kind == "text"
+        split = field.conventions.split
+        texts = (text.partition(split)[0].strip() if split else text,) if is_one else field.reader.parse(text)
+        found = [self.links.find(linked, each) for each in texts]
+        if None not in found:
+            values[field.info.name] = found[0] if is_one else tuple(found)
         elif field.info.required:
             return f"{field.label} names no {linked}; give {field.reader.accepted}"
         else:
-            values["custom"][field.kept_as] = row.values[field.column] if field.column else text
+            values["custom"][field.kept_as] = cell_text(row.values.get(field.kept_as)) if field.columns else text
             self.links.note_unknown(self.file.path, field, linked, text, row.line)
         return None
-
-    def _made(self, values: dict[str, Any], row: Row) -> Record | None:
-        try:
-            made = self.file.record(**values)
-        except InvalidRecord as error:
-            self._reject(row, [self._contradiction(error)])
-            return None
-        return self._placed(made, row) if isinstance(made, Deal) else made
 
     def _contradiction(self, error: InvalidRecord) -> str:
         """Name the field that the error is about, because its message may show values."""
@@ -109,12 +220,28 @@ class RecordMaker:
         named = [name for name in about if str(error).startswith(f"{name}:")]
         return f"{named[0] if named else 'a field'} does not go with the other fields"
 
-    def _placed(self, deal: Deal, row: Row) -> Deal | None:
-        pipeline = self.pipelines[deal.pipeline_id]
+    def _placed(self, record: Record, faults: list[str]) -> Record | None:
+        if not isinstance(record, Deal):
+            return record
+        pipeline = self.pipelines[record.pipeline_id]
         try:
-            return placed(deal, pipeline)
+            deal = placed(record, pipeline)
+            # Systems with one column for the expected and the actual close fill it for open deals too.
+            return deal.replace(closed_at=None) if deal.category == "open" and deal.closed_at else deal
         except InvalidInput:
             stages = ", ".join(map(repr, pipeline.labels()))
             label = next(field.label for field in self.file.fields if field.info.name == "stage")
-            self._reject(row, [f"{label} is no stage of pipeline {pipeline.id!r}; there are {stages}"])
+            faults.append(f"{label} is no stage of pipeline {pipeline.id!r}; there are {stages}")
             return None
+
+
+def _joined(stored: Record, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a row as changes of a stored record: collections are added to, all others replaced."""
+    changes = dict(values)
+    for name in ("external_ids", "custom"):
+        changes[name] = {**getattr(stored, name), **changes.get(name, {})}
+    if "tags" in changes:
+        changes["tags"] = stored.tags | frozenset(changes["tags"])
+    if "contact_points" in changes:
+        changes["contact_points"] = joined_points(stored.contact_points, changes["contact_points"])  # type: ignore[attr-defined]
+    return changes

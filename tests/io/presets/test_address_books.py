@@ -1,9 +1,14 @@
-"""Address books of Google, Outlook and Jobber, which have no ids, become people and their organizations."""
+"""Address books of Google, Outlook and Jobber and vCards, which mostly have no ids, become people and their organizations."""
 
+import json
 from datetime import date
 from pathlib import Path
 
-from crmkit.model import Contact
+from crmkit.io import formats
+from crmkit.io.importing import plan_import
+from crmkit.io.presets import mapping_for
+from crmkit.io.stores import open_store
+from crmkit.model import Contact, Customer
 from crmkit.model.customer import primary
 from tests.io.presets.exports import imported
 
@@ -74,3 +79,29 @@ def test_jobber(published: Path, tmp_path: Path) -> None:
     dana = found.person("Dana Cole")
     assert (dana.city, [each.kind for each in dana.contact_points]) == ("Evanston", ["email", "phone", "address"])
     assert found.person("Cole Plumbing").kind == "organization"
+
+
+def test_a_contact_without_a_name_is_called_by_what_is_known(tmp_path: Path) -> None:
+    text = "First Name,Last Name,Organization Name,Birthday,Labels,E-mail 1 - Value,Phone 1 - Value\n,,, --12-25,,,+48 600\n,,Acme,,,,\n"
+    found = imported(tmp_path, {"contacts.csv": text})
+    assert {each.name for each in found.store.every(Customer)} == {"+48 600", "Acme"}
+    assert found.person("+48 600").custom == {"Birthday": "--12-25"}
+    assert any("birth_on" in str(each) for each in found.plan.problems)
+
+
+def test_every_published_card_becomes_a_person_or_says_why_not(published: Path) -> None:
+    counts = json.loads((published / "expected" / "vcards.json").read_text())["vcards"]
+    unnamed, people, rejected = 0, 0, 0
+    for name in counts:
+        path = published / "vcards" / name
+        mapping = mapping_for(path)
+        if mapping is None:
+            # There is nothing in its one card but the version.
+            assert formats.by_name("vcard").columns(path) == ("VERSION",)
+            unnamed += 1
+            continue
+        plan = plan_import(open_store("memory://"), path, mapping=mapping)
+        people += sum(step.record == "Customer" and '"person"' in (step.data or "") for step in plan.steps("create"))
+        rejected += len(list(plan.steps("reject")))
+    assert people + rejected + unnamed == sum(each["begin"] for each in counts.values())
+    assert (unnamed, rejected) == (1, 1)

@@ -1,10 +1,15 @@
 """Exports of HubSpot become people, companies, deals and tickets that are linked as they were there."""
 
+import csv
 from datetime import UTC, date, datetime
+from io import StringIO
 from pathlib import Path
 
+from crmkit.io import formats
+from crmkit.io.importing import plan_import
 from crmkit.io.presets import mapping_for, words_for
-from crmkit.model import Consent, Contact, Customer, Deal, Employee, Money, Pipeline, Ticket
+from crmkit.io.stores import open_store
+from crmkit.model import Consent, Contact, Customer, Deal, Employee, Money, Pipeline, Ticket, Transition
 from tests.io.presets.exports import imported
 
 COMPANIES = """
@@ -59,6 +64,25 @@ def test_without_the_file_of_companies_they_are_made_from_their_names(tmp_path: 
     assert found[Contact]["9001"].organization_id == found[Customer]["organization Bluebay Ltd"].id
 
 
+def test_deals_that_come_later_are_linked_to_the_companies_of_an_earlier_import(tmp_path: Path) -> None:
+    for name, text in {"companies.csv": COMPANIES, "deals.csv": DEALS}.items():
+        (tmp_path / name).write_text(text.strip())
+    store = open_store("memory://")
+    for name, beside in (("companies.csv", ()), ("deals.csv", ("companies",))):
+        mapping = mapping_for(tmp_path / name, beside=beside)
+        plan_import(store, tmp_path / name, mapping=mapping).apply(store)
+    [company] = store.every(Customer)
+    assert [each.customer_id for each in store.every(Deal)].count(company.id) == 2
+
+
+def test_a_workbook_is_read_like_a_text_table(tmp_path: Path) -> None:
+    rows = list(csv.DictReader(StringIO(CONTACTS.strip())))
+    typed = [{**row, "Record ID": int(row["Record ID"])} for row in rows]
+    formats.by_name("excel").write(tmp_path / "contacts.xlsx", [*rows[0]], typed)
+    found = imported(tmp_path, {})
+    assert {key for key in found[Customer] if key.isdigit()} == {"9001", "8002"}
+
+
 def test_owners_become_employees_once(tmp_path: Path) -> None:
     found = imported(tmp_path, FILES, exported_on=DAY)
     assert set(found[Employee]) == {"Sam Sales", "Ola North"}
@@ -104,6 +128,22 @@ def test_pipelines_have_the_usual_stages_or_those_of_the_file(tmp_path: Path) ->
     assert stages["Sales Pipeline"][0] == ("Appointment Scheduled", "open")
     assert stages["Sales Pipeline"][-2:] == [("Closed won", "won"), ("Closed Lost", "lost")]
     assert stages["Renewals"] == [("Looking around", "open"), ("Closed Won", "won"), ("Closed Lost", "lost")]
+
+
+def test_columns_of_entered_stages_become_the_history_of_a_deal(tmp_path: Path) -> None:
+    deals = '''
+Record ID,Deal Name,Deal Stage,Pipeline,Close Date,Deal owner,"Date entered ""Appointment scheduled (Sales Pipeline)""",\
+"Date entered ""Closed Won (Sales Pipeline)"""
+1,Roof,Closed won (Sales Pipeline),Sales Pipeline,2024-05-01 12:00,Sam Sales,2024-03-02 09:00,2024-05-01 12:00
+'''
+    found = imported(tmp_path, {"deals.csv": deals})
+    assert found[Deal]["1"].category == "won"
+    assert found[Deal]["1"].custom == {}
+    moves = sorted((each.at.date().isoformat(), each.before, each.after) for each in found.store.every(Transition))
+    assert moves == [
+        ("2024-03-02", None, "Appointment Scheduled"),
+        ("2024-05-01", "Appointment Scheduled", "Closed won (Sales Pipeline)"),
+    ]
 
 
 def test_tickets_have_fixed_categories_whatever_their_status_is_called(tmp_path: Path) -> None:

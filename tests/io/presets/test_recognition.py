@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from crmkit.errors import ImportFailed, InvalidInput
 from crmkit.io import formats
 from crmkit.io.importing import plan_import
+from crmkit.io.mapping import folder_mapping
 from crmkit.io.presets import PRESETS, Preset, by_name, mapping_for, recognise, words_for
+from crmkit.io.presets.fitting import columns_in
 from crmkit.io.stores import open_store
 from crmkit.model import Contact, Customer
 from tests.examples import few
@@ -87,31 +90,31 @@ def test_every_preset_makes_records_that_a_mapping_accepts(preset: Preset, tmp_p
     assert mapping is not None
 
 
+@few
+@given(st.sampled_from(PRESETS), st.data())
+def test_whatever_columns_an_export_has_its_words_are_a_mapping_that_uses_each_of_them_once(
+    preset: Preset, data: st.DataObject
+) -> None:
+    columns = data.draw(st.lists(st.sampled_from(_all_columns(preset)), unique=True))
+    made = preset.files("export.csv", [*columns, "Shoe size"], exported_on=date(2025, 1, 31))
+    if not made:
+        return
+    ids = {
+        each["fields"]["pipeline_id"].get("value", "p")
+        for each in made
+        if isinstance(each["fields"].get("pipeline_id"), dict)
+    }
+    pipelines = [{"id": each, "stages": [{"label": "Open", "category": "open"}]} for each in sorted({*ids, "p"})]
+    mapping = folder_mapping(source=preset.name, currency="USD", pipelines=pipelines, files=made)
+    assert "Shoe size" in mapping.files[0].custom
+    mapped = {column for each in made for column in columns_in(each)}
+    assert mapped.isdisjoint(mapping.files[0].custom)
+    assert mapped <= set(columns)
+
+
 def _all_columns(preset: Preset) -> list[str]:
-    def texts(words: object) -> list[str]:
-        if isinstance(words, dict):
-            return [each for name, value in words.items() if name not in _WORDS for each in texts(value)]
-        if isinstance(words, list | tuple):
-            return [each for value in words for each in texts(value)]
-        return [_first(words)] if isinstance(words, str) else []
-
-    return list(dict.fromkeys([*map(_first, (*preset.required, *preset.telling)), *texts(list(preset.records))]))
-
-
-_WORDS = {
-    "record",
-    "value",
-    "replace",
-    "others",
-    "prefix",
-    "key_prefix",
-    "needs",
-    "kind",
-    "label",
-    "split",
-    "join",
-    "only",
-}
+    mapped = [name for table in preset.records for name in columns_in(table)]
+    return list(dict.fromkeys(map(_first, [*preset.required, *preset.telling, *mapped])))
 
 
 def _first(name: str) -> str:
@@ -130,7 +133,9 @@ def test_an_unknown_name_is_told_the_known_ones() -> None:
         by_name("hubspt")
     with pytest.raises(InvalidInput, match="has no table 'deal'.*did you mean 'deals'"):
         by_name("zoho", "deal")
-    with pytest.raises(InvalidInput, match="'contacts', 'companies', 'deals', 'tickets'"):
+    with pytest.raises(
+        InvalidInput, match="has several tables, give one; there are 'contacts', 'companies', 'deals', 'tickets'"
+    ):
         by_name("hubspot")
     assert by_name("outlook") is by_name("outlook", "contacts")
 

@@ -32,7 +32,7 @@ class Platform:
 
     def add(self, address: str, status: str = "subscribed", **merge_fields: str) -> dict[str, Any]:
         at = self.tick()
-        member = {
+        member: dict[str, Any] = {
             "contact_id": f"contact{len(self.members) + 1}",
             "id": hashed(address),
             "email_address": address,
@@ -62,7 +62,9 @@ class Platform:
         if parts[0] == "campaigns":
             return 200, {"campaigns": page(self.reports.get("campaigns", []), query)}
         if parts[0] == "reports":
-            items = parts[2].replace("-", "_").replace("email_activity", "emails").replace("unsubscribed", "unsubscribes")
+            items = (
+                parts[2].replace("-", "_").replace("email_activity", "emails").replace("unsubscribed", "unsubscribes")
+            )
             rows = [each for each in self.reports.get(items, []) if each["campaign_id"] == parts[1]]
             return 200, {items: page(rows, query)}
         if len(parts) == 3:
@@ -147,7 +149,7 @@ def _handler(platform: Platform) -> type[BaseHTTPRequestHandler]:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = _serve
+        do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815 - the names are http.server's
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
             """Say nothing."""

@@ -88,7 +88,9 @@ def test_a_system_is_left_alone_for_as_long_as_it_asks(platform: Platform, asked
 def test_a_system_that_asks_for_too_long_is_given_up(platform: Platform) -> None:
     platform.troubles = [(429, {"Retry-After": "3600"})]
     asking = Asking(platform.url)
-    with pytest.raises(RemoteUnavailable, match="asks to wait 3600 seconds, longer than longest_wait=60; try again then"):
+    with pytest.raises(
+        RemoteUnavailable, match="asks to wait 3600 seconds, longer than longest_wait=60; try again then"
+    ):
         asking.get()
     assert asking.waits == []
 
@@ -123,7 +125,7 @@ def test_a_request_on_which_a_system_always_fails_is_refused_alone(platform: Pla
         (200, {"Content-Encoding": "gzip"}, b"broken", RemoteUnavailable, "cannot be reached"),
     ],
 )
-def test_every_answer_has_its_error(
+def test_every_answer_has_its_error(  # noqa: PLR0917 - a row of the table above
     platform: Platform, status: int, headers: dict[str, str], body: bytes, error: type[Exception], says: str
 ) -> None:
     platform.troubles = [(status, headers, body)]
@@ -146,7 +148,9 @@ def test_nobody_at_the_address_is_an_error_that_says_so() -> None:
         Asking(url, retries=0).get()
 
 
-@pytest.mark.parametrize("url", ["", "api.example.com", "ftp://example.com", "https://me:pass@example.com", "http://example.com"])
+@pytest.mark.parametrize(
+    "url", ["", "api.example.com", "ftp://example.com", "https://me:pass@example.com", "http://example.com"]
+)
 def test_a_url_to_which_nothing_should_be_sent_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput, match="give .*https://") as caught:
         Asking(url)

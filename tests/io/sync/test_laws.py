@@ -1,6 +1,5 @@
 """After a synchronisation both sides agree, whatever happened before and meanwhile."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -122,7 +121,11 @@ def assert_in_step(world: World) -> None:
     assert set(world.remote.calls[before:]) == {"changed"}
 
 
-@given(before=st.lists(DEEDS, max_size=6), after=st.lists(DEEDS, max_size=6), rule=st.sampled_from(["latest", "ours", "theirs"]))
+@given(
+    before=st.lists(DEEDS, max_size=6),
+    after=st.lists(DEEDS, max_size=6),
+    rule=st.sampled_from(["latest", "ours", "theirs"]),
+)
 def test_both_sides_agree_after_a_run_and_a_second_run_does_nothing(
     before: list[Deed], after: list[Deed], rule: ConflictRule
 ) -> None:
@@ -211,4 +214,3 @@ def test_a_record_of_a_lost_answer_is_not_made_twice() -> None:
     assert world.sync().created_there == 0
     assert len(world.remote.records) == 1
     assert_in_step(world)
-

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from hypothesis import given
@@ -39,7 +39,7 @@ class Business:
         )
         self.plan = audience_plan()
 
-    def __enter__(self) -> "Business":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -54,13 +54,11 @@ class Business:
 
     def say(self, customer_id: str, state: ConsentState) -> None:
         at = datetime.fromisoformat(self.platform.tick())
-        self.store.add(
-            [Consent(customer_id=customer_id, channel="email", purpose="newsletter", state=state, at=at)]
-        )
+        self.store.add([Consent(customer_id=customer_id, channel="email", purpose="newsletter", state=state, at=at)])
 
     def said(self, customer_id: str) -> str | None:
         found = consent_on(self.store.every(Consent), customer_id, "email", "newsletter", as_of=self.platform.now)
-        return found and found.state
+        return None if found is None else found.state
 
     def sync(self) -> SyncReport:
         self.platform.tick()
@@ -73,9 +71,8 @@ class Business:
 
 @pytest.fixture
 def business() -> Iterator[Business]:
-    with serving(Platform()) as platform:
-        with Business(platform) as made:
-            yield made
+    with serving(Platform()) as platform, Business(platform) as made:
+        yield made
 
 
 def test_who_agreed_goes_out_and_nobody_else(business: Business) -> None:
@@ -232,7 +229,9 @@ def test_who_is_deleted_or_erased_here_leaves_the_audience(is_permanent: bool) -
 
 def test_who_was_erased_does_not_come_back_from_there(business: Business) -> None:
     business.plan = business.plan.__class__(
-        name="mailchimp", cls=Customer, fields=[SyncField("contact_points.email", "email_address"), SyncField("name", "FNAME")],
+        name="mailchimp",
+        cls=Customer,
+        fields=[SyncField("contact_points.email", "email_address"), SyncField("name", "FNAME")],
         defaults={"kind": "person"},
     )
     business.customer("ann", "ann@example.com")
@@ -397,7 +396,9 @@ def test_a_key_or_an_audience_that_cannot_be_is_refused(key: str, audience: str,
     assert "secret" not in str(caught.value)
 
 
-TROUBLES = st.lists(st.sampled_from([None, None, "lost before", "lost after", (429, {"Retry-After": "1"}), (503, {})]), max_size=12)
+TROUBLES = st.lists(
+    st.sampled_from([None, None, "lost before", "lost after", (429, {"Retry-After": "1"}), (503, {})]), max_size=12
+)
 
 
 @rare
