@@ -19,11 +19,14 @@ def crm(request: pytest.FixtureRequest, tmp_path: object) -> CRM:
     shake = made.products.add(Product(name="Shake"))
     for month in (1, 2, 3, 4, 5):
         at = datetime(2025, month, 20, tzinfo=UTC)
-        for who in (ann, ben) if month < 5 else (ann,):  # noqa: PLR2004 - Ben stays away in May
+        for who in (ann, ben) if month < 5 else (ann,):  # Ben stays away in May
             made.orders.add(Order(customer_id=who.id, at=at, amount=Money("20", "PLN"), product_ids=(shake.id,)))
-    said = {"customer_id": ben.id, "kind": "nps", "score": 2, "scale_low": 0, "scale_high": 10}
-    made.survey_responses.add(SurveyResponse(**said, responded_at=datetime(2025, 5, 2, tzinfo=UTC)))
-    made.segments.add(Segment(name="Quiet", added_ids=(cid.id, ben.id)))
+    may = datetime(2025, 5, 2, tzinfo=UTC)
+    answer = SurveyResponse(
+        customer_id=ben.id, kind="nps", score=2, scale_low=0, scale_high=10, sent_at=may, responded_at=may
+    )
+    made.survey_responses.add(answer)
+    made.segments.add(Segment(name="Quiet", added_ids={cid.id, ben.id}))
     return made
 
 

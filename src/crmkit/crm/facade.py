@@ -14,8 +14,8 @@ from crmkit.crm.collection import Collection
 from crmkit.crm.commands import Deals, Tickets, collection
 from crmkit.crm.following import follow
 from crmkit.crm.grouping import Segmentation
-from crmkit.crm.importing import Imports
 from crmkit.crm.happening import Timeline, timeline
+from crmkit.crm.importing import Imports
 from crmkit.crm.likeness import Likeness
 from crmkit.crm.measuring import Metrics
 from crmkit.crm.past import Past, Told

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class Imports:
-    """Imports into a CRM, done by who acts, and true when the files were exported.
+    r"""Imports into a CRM, done by who acts, and true when the files were exported.
 
     >>> import tempfile, pathlib
     >>> from crmkit.io.mapping import folder_mapping
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "people.csv"
-    >>> _ = path.write_text("no,name\\n1,Ann\\n")
+    >>> _ = path.write_text("no,name\n1,Ann\n")
     >>> mapping = folder_mapping(source="till", files=[{"path": "people.csv", "record": "Customer", "key": "no",
     ...     "fields": {"kind": {"value": "person"}, "name": "name"}}])
     >>> crm = CRM.open("memory://")
