@@ -47,7 +47,7 @@ class JsonlStore:
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What the memory store does, for one tenant, and durable."""
-        return self._held.capabilities - {"tenants"} | {"durable"}
+        return self._held.capabilities - {"copying", "erasing", "reaching", "tenants"} | {"durable"}
 
     @property
     def classes(self) -> tuple[type[Record], ...]:
