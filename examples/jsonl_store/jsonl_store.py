@@ -46,7 +46,7 @@ class JsonlStore:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What the memory store does, for one tenant, and durable."""
+        """Most of what the memory store does, for one tenant, and durable."""
         return self._held.capabilities - {"copying", "erasing", "reaching", "tenants"} | {"durable"}
 
     @property
