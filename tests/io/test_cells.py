@@ -132,3 +132,22 @@ def test_every_accepted_format_reads_what_it_writes(moment: datetime) -> None:
 )
 def test_a_format_that_could_mislead_is_refused(pattern: str, fault: str) -> None:
     assert fault in (check_format(pattern) or "")
+
+
+def test_conventions_say_how_numbers_and_dates_are_written() -> None:
+    def parse(kind: Kind, text: str, **words: Any) -> Any:
+        return cell_reader(Shape(kind), Conventions(WARSAW, **words)).parse(text)
+
+    assert parse("money", "1.234,50 €", numbers="1.234,5") == Money("1234.50", "EUR")
+    assert parse("money", "5", numbers="1.234,5") is None
+    assert parse("money", "$5", currency="CAD", numbers="1,234.5") == Money("5", "CAD")
+    assert parse("integer", "1,234", numbers="1,234.5") == 1234
+    assert (parse("number", "50%"), parse("number", "50", percent=True), parse("decimal", "5", percent=True)) == (
+        0.5,
+        0.5,
+        Decimal("0.05"),
+    )
+    assert parse("texts", "a; b;;", split=";") == ("a", "b")
+    assert parse("day", "5/2/2025 18:30", dates="day first") == date(2025, 2, 5)
+    assert parse("instant", "5/2/2025 6:30 PM", dates="month first") == datetime(2025, 5, 2, 16, 30, tzinfo=UTC)
+    assert parse("day", "5/2/2025", dates="auto") is None

@@ -16,8 +16,9 @@ from crmkit.errors import InvalidInput
 from crmkit.frames import from_records
 from crmkit.metrics.renewals import freeze_share, renewal_rate
 from crmkit.metrics.result import Measure, MetricResult
-from crmkit.model import Money, Record, Subscription, Transition
+from crmkit.model import Money, Record, Subscription, Transition, record
 from crmkit.model.billing import renew
+from crmkit.model.subscription import activate
 from crmkit.rules import field
 from crmkit.testing.strategies import simplest
 from tests.examples import few
@@ -131,6 +132,22 @@ def test_real_contracts_have_the_published_renewal_rates(published: Path) -> Non
     by_year = measured((contracts, renewals), as_of=date(2000 + len(losses), 12, 31), every="year")
 
     assert [each.value for each in by_year] == pytest.approx(list(expected.values()), abs=1e-9)
+
+
+@record
+class ClubMembership(Subscription):
+    """A subscription of a vertical."""
+
+
+def test_the_renewals_of_a_vertical_subscription_count_as_those_of_any() -> None:
+    new = ClubMembership(id="gym", customer_id="ann", plan="Gym", price=Money("99", "PLN"), term_months=1)
+    active, _ = activate(new, date(2025, 1, 2), at=datetime(2025, 1, 2, tzinfo=UTC))
+    renewed, renewal = renew(active, date(2025, 1, 30), at=datetime(2025, 1, 30, tzinfo=UTC))
+
+    rate = renewal_rate(subscriptions=[renewed], transitions=[renewal], as_of=date(2025, 2, 28))
+
+    assert isinstance(renewed, ClubMembership)
+    assert (rate.value, rate.only.n) == (1.0, 1)
 
 
 def test_an_early_renewal_counts_when_the_term_was_due() -> None:

@@ -14,7 +14,7 @@ from crmkit.errors import InvalidInput
 from crmkit.frames import from_records
 from crmkit.metrics.result import Measure
 from crmkit.metrics.work import activity, card_completeness, task_completion, task_punctuality
-from crmkit.model import Customer, Interaction, Task
+from crmkit.model import Customer, Interaction, Task, record
 from crmkit.rules import field
 from crmkit.testing.strategies import simplest
 from tests.examples import few
@@ -281,3 +281,18 @@ def test_no_data_of_any_kind_is_nothing(kind: str) -> None:
         measure = kpi(KINDS[kind]([], cls), as_of=MAY).only
         assert (measure.value, measure.n, measure.excluded) == (None, 0, {})
         assert measure.reason
+
+
+@record
+class ClubMember(Customer):
+    """A customer of a vertical, with a field of its own."""
+
+    goal: str | None = None
+
+
+def test_a_vertical_judges_cards_by_its_own_fields() -> None:
+    cards = [ClubMember(kind="person", name="Ann", goal=goal, owner_id="bo") for goal in ("run", None)]
+
+    assert card_completeness(cards, cls=ClubMember, as_of=MAY, of=["goal"], by="owner_id").value == 0.5
+    with pytest.raises(InvalidInput, match="Customer has no field 'goal' to be filled"):
+        card_completeness(cards, as_of=MAY, of=["goal"])

@@ -11,7 +11,7 @@ from crmkit.model.deal import Deal
 from crmkit.model.lead import Lead
 from crmkit.model.owner import reassign
 from crmkit.model.product import Product
-from crmkit.model.records import record
+from crmkit.model.records import family, record
 from crmkit.testing.strategies import records
 
 START = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -33,7 +33,7 @@ def test_a_new_owner_is_the_only_change_and_the_ledger_knows_the_old_one(
 
     assert reassigned.owner_id == owner_id
     assert reassigned.replace(owner_id=owned.owner_id) == owned
-    assert (transition.subject, transition.subject_id) == (type(owned).__name__, owned.id)
+    assert (transition.subject, transition.subject_id) == (family(type(owned)).__name__, owned.id)
     assert (transition.field, transition.before, transition.after) == ("owner_id", owned.owner_id, owner_id)
     assert (transition.category_before, transition.category_after) == (None, None)
     assert (transition.at, transition.by, transition.reason) == (START, "eve", "leave")

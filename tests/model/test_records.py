@@ -242,3 +242,15 @@ def test_a_record_class_comes_after_those_that_it_links_to() -> None:
     for cls in RECORDS:
         seen.add(cls.__name__)
         assert {known.links for known in fields(cls)} - {None} <= seen
+
+
+def test_what_is_sensitive_is_personal_too() -> None:
+    @record
+    class Patient(Record):
+        diagnosis: str | None = field(default=None, sensitive=True)
+        ward: str | None = None
+
+    told = {info.name: (info.sensitive, info.personal) for info in fields(Patient)}
+
+    assert (told["diagnosis"], told["ward"]) == ((True, True), (False, False))
+    assert "asthma" not in repr(Patient(diagnosis="asthma"))

@@ -21,6 +21,7 @@ from crmkit.crm.measuring import Metrics
 from crmkit.crm.past import Past, Told
 from crmkit.crm.privacy import Privacy
 from crmkit.crm.segmenting import Segments
+from crmkit.crm.synchronising import Synchronisation
 from crmkit.io.stores import Store, open_store
 from crmkit.io.stores.port import Change, Changes, Stamp, unknown_class
 from crmkit.model import (
@@ -80,7 +81,7 @@ class _Actor:
     began_at: datetime | None = None
 
 
-class CRM(Likeness, Privacy):
+class CRM(Likeness, Privacy, Synchronisation):
     """A CRM on one store.
 
     Every call is a unit of work of its own; calls inside `transaction` make one together. The ledger keeps of each who did

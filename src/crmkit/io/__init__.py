@@ -1,5 +1,6 @@
 """The doors: what comes into crmkit and what goes out.
 
-`folder` reads a folder of files as a `mapping` file says, `formats` holds one module for each file format, `stores` keep records,
-and `matching` finds who is there twice.
+`folder` reads a folder of files as a `mapping` file says, `formats` holds one module for each file format, `importing` plans what
+files will do to a store and then does it, `presets` know the exports of other systems, `stores` keep records, and `matching` finds who is
+there twice.
 """

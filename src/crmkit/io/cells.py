@@ -190,7 +190,7 @@ def _read_day(_: Shape, conventions: Conventions) -> CellReader:
 def _moment(text: str, pattern: str) -> datetime | date:
     if pattern == ISO:
         return datetime.fromisoformat(text)
-    if pattern == AUTO or pattern == DAY_FIRST or pattern == MONTH_FIRST:
+    if pattern in (AUTO, DAY_FIRST, MONTH_FIRST):
         return read_moment(text, None if pattern == AUTO else pattern)  # type: ignore[arg-type]
     return datetime.strptime(text, pattern)  # noqa: DTZ007 - has a zone next
 

@@ -14,7 +14,21 @@ MONTH_FIRST: DateOrder = "month first"
 _MONTHS = {
     name[:length]: number
     for number, name in enumerate(
-        ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"], start=1
+        [
+            "january",
+            "february",
+            "march",
+            "april",
+            "may",
+            "june",
+            "july",
+            "august",
+            "september",
+            "october",
+            "november",
+            "december",
+        ],
+        start=1,
     )
     for length in (3, len(name))
 } | {"sept": 9}
@@ -22,6 +36,10 @@ _TIME = (
     r"(?:[T,]?\s*(?:at\s+)?(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<part>[0-9]{1,6})[0-9]*)?)?"
     r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?\s*(?P<zone>Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
+_MONTHS_OF_A_YEAR = 12
+_HOURS_OF_A_HALF = 12
+_LENGTH = len("2025-12-31")
+_COMPACT = len("20251231")
 _DAY_NAME = r"(?:[A-Za-z]{3,9},?\s+)?"
 _NUMBERS = re.compile(
     rf"(?P<first>[0-9]{{1,2}})(?P<mark>[/.-])(?P<second_>[0-9]{{1,2}})(?P=mark)(?P<year>[0-9]{{4}}){_TIME}", re.ASCII
@@ -47,9 +65,9 @@ def read_moment(text: str, order: DateOrder | None = None) -> datetime | date:
     >>> read_moment("5/2/2025", "day first"), read_moment("Feb 5, 2025 6:30 PM")
     (datetime.date(2025, 2, 5), datetime.datetime(2025, 2, 5, 18, 30))
     """
-    if text[4:5] == "-" or (text.isdigit() and len(text) == 8):
+    if text[4:5] == "-" or (text.isdigit() and len(text) == _COMPACT):
         try:
-            return date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
+            return date.fromisoformat(text) if len(text) <= _LENGTH else datetime.fromisoformat(text)
         except ValueError:
             pass
     for pattern in (_NUMBERS, _YEAR_FIRST, _DAY_MONTH, _MONTH_DAY):
@@ -71,7 +89,7 @@ def order_of(texts: Iterable[str]) -> tuple[DateOrder | None, bool]:
     if {DAY_FIRST, MONTH_FIRST} <= evidence:
         raise ValueError("both orders")
     found = next((each for each in (DAY_FIRST, MONTH_FIRST) if each in evidence), None)
-    return found, bool(evidence)  # type: ignore[return-value]
+    return found, bool(evidence)
 
 
 def order_told_by(text: str) -> str | None:
@@ -84,8 +102,9 @@ def order_told_by(text: str) -> str | None:
     if found is None or found["mark"] == ".":
         return None
     first, second = int(found["first"]), int(found["second_"])
-    if first > 12 or second > 12:
-        return DAY_FIRST if second <= 12 else MONTH_FIRST if first <= 12 else None
+    if first > _MONTHS_OF_A_YEAR or second > _MONTHS_OF_A_YEAR:
+        is_both = first > _MONTHS_OF_A_YEAR and second > _MONTHS_OF_A_YEAR
+        return None if is_both else DAY_FIRST if first > second else MONTH_FIRST
     return None if first == second else "either"
 
 
@@ -109,9 +128,9 @@ def _day(found: re.Match[str], order: DateOrder | None) -> date:
 
 def _time(found: re.Match[str]) -> time:
     hour, half = int(found["hour"]), (found["half"] or "")[:1].lower()
-    if half and not 1 <= hour <= 12:
+    if half and not 1 <= hour <= _HOURS_OF_A_HALF:
         raise ValueError("no such hour")
-    hour = hour % 12 + (12 if half == "p" else 0) if half else hour
+    hour = hour % _HOURS_OF_A_HALF + (_HOURS_OF_A_HALF if half == "p" else 0) if half else hour
     part = int((found["part"] or "").ljust(6, "0"))
     return time(hour, int(found["minute"]), int(found["second"] or 0), part, _zone(found["zone"]))
 

@@ -91,19 +91,15 @@ def _read(folder: Path, file: FileMapping) -> tuple[FileMapping, list[Row]]:
     """The rows of a file, and its mapping with what all of them together tell."""
     present = _columns(folder, file)
     check_columns(file, present)
-    rows = list(csv.read(folder / file.path, **_layout(file)))
+    rows = list(csv.read(folder / file.path, delimiter=file.delimiter or ",", encoding=file.encoding or "utf-8"))
     evidence = ColumnEvidence(file.with_columns(present))
     for row in rows:
         evidence.see(row)
     return evidence.resolved(), rows
 
 
-def _layout(file: FileMapping) -> dict[str, str]:
-    return {"delimiter": file.delimiter or ",", "encoding": file.encoding or "utf-8"}
-
-
 def _columns(folder: Path, file: FileMapping) -> tuple[str, ...]:
-    return csv.columns(folder / file.path, **_layout(file))
+    return csv.columns(folder / file.path, delimiter=file.delimiter or ",", encoding=file.encoding or "utf-8")
 
 
 def _records(maker: RecordMaker, rows: list[Row], progress: Progress | None) -> Iterator[Record]:

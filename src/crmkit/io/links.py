@@ -42,9 +42,13 @@ def imported_id(source: str, cls: type[Record], key: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
-@cache
-def _name(cls: Any) -> str:
+def _name(cls: type[Record]) -> str:
     """The name of the classes that share the ids of a class."""
+    return _cached_name(cls)  # type: ignore[arg-type]  # mypy takes the hash of a class for its instances'
+
+
+@cache
+def _cached_name(cls: Any) -> str:
     return family(cls).__name__
 
 

@@ -71,12 +71,9 @@ import attrs
 from crmkit.errors import InvalidInput, InvalidRecord, choices
 from crmkit.io import toml
 from crmkit.io.cells import AUTO, Conventions, tidy
-from crmkit.io.field_mapping import (
+from crmkit.io.field_mapping import EntryMapping, FieldMapping, Placeholders, PointMapping
+from crmkit.io.field_words import (
     Defaults,
-    EntryMapping,
-    FieldMapping,
-    Placeholders,
-    PointMapping,
     moment_field,
     read_currency,
     read_dates,

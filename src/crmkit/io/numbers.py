@@ -15,6 +15,7 @@ _SPACES = re.compile("(?<=[0-9])[ \u00a0\u2009\u202f'\u2019](?=[0-9]{3}(?![0-9])
 _MINUS = str.maketrans({"\u2212": "-", "\u2013": "-"})
 _PLAIN_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{2,3})*,[0-9]{3}(\.[0-9]*)?")
+_THOUSANDS = re.compile("[1-9][0-9]{0,2}[.,][0-9]{3}")
 _EXCHANGED = str.maketrans(".,", ",.")
 _CODE = re.compile(r"[A-Z]{3}")
 _AMOUNT = re.compile(
@@ -84,7 +85,7 @@ def style_of(texts: Iterable[str]) -> tuple[NumberStyle | None, bool]:
     if {POINT, COMMA} <= evidence:
         raise ValueError("both styles")
     found = next((each for each in (POINT, COMMA) if each in evidence), None)
-    return found, bool(evidence)  # type: ignore[return-value]
+    return found, bool(evidence)
 
 
 def style_told_by(text: str) -> str | None:
@@ -110,8 +111,7 @@ def style_told_by(text: str) -> str | None:
         return is_decimal
     if number.count(mark) > 1:
         return is_group
-    before, after = number[:last], number[last + 1 :]
-    return "either" if len(after) == 3 and 1 <= len(before) <= 3 and before[0] != "0" else is_decimal
+    return "either" if _THOUSANDS.fullmatch(number) else is_decimal
 
 
 def split_currency(text: str, stated: str | None) -> tuple[str, str | None]:
@@ -138,7 +138,7 @@ def split_currency(text: str, stated: str | None) -> tuple[str, str | None]:
 def _currency(named: str, stated: str | None) -> str:
     possible = _SYMBOLS.get(named) or ((named,) if _CODE.fullmatch(named) else ())
     if stated in possible:
-        return stated  # type: ignore[return-value]
+        return stated
     if stated is None and len(possible) == 1:
         return possible[0]
     raise ValueError("another currency, or none that is certain")

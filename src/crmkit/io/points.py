@@ -40,8 +40,8 @@ def joined_points(stored: Iterable[ContactPoint], given: Iterable[ContactPoint])
 def _values(mapping: PointMapping, row: Row) -> Iterable[tuple[str, Address | None]]:
     if mapping.column is not None:
         text = _text(mapping, mapping.column, row)
-        parts = text.split(mapping.split) if mapping.split else (text,)
-        return ((part, None) for each in parts if (part := each.strip()))
+        texts = text.split(mapping.split) if mapping.split else [text]
+        return ((part, None) for each in texts if (part := each.strip()))
     lines = [line for column in mapping.lines if (line := _text(mapping, column, row))]
     parts = {name: text for name, column in mapping.parts.items() if (text := _text(mapping, column, row))}
     address = Address(lines, **parts)

@@ -39,35 +39,32 @@ class RecordMaker:
     pipelines: Mapping[str, Pipeline]
     links: Links
     findings: Findings
-    plain: tuple[tuple[FieldMapping, str], ...] = attrs.field(init=False, repr=False)
-    others: tuple[FieldMapping, ...] = attrs.field(init=False, repr=False)
+    sources: tuple[tuple[FieldMapping, str], ...] = attrs.field(init=False, repr=False)
+    """The fields, each with its column where it is the text of that and nothing else decides about it."""
 
-    @plain.default
-    def _plain(self) -> tuple[tuple[FieldMapping, str], ...]:
-        return tuple((field, field.columns[0]) for field in self.file.fields if field.is_plain)
-
-    @others.default
-    def _others(self) -> tuple[FieldMapping, ...]:
-        return tuple(field for field in self.file.fields if not field.is_plain)
+    @sources.default
+    def _sources(self) -> tuple[tuple[FieldMapping, str], ...]:
+        return tuple((field, field.columns[0] if field.is_plain else "") for field in self.file.fields)
 
     def register(self, row: Row) -> str | None:
         """Make the row known by its key; return what is wrong with a blank or repeated key, or with the row itself."""
         if row.fault is not None:
             return row.fault
         key = self.key(row)
+        is_good = bool(key) and is_text(key)
         return (
             None
-            if key and self.links.add(self.file.record, key)
-            else self._fault("repeats the key of an earlier row", key)
+            if is_good and self.links.add(self.file.record, key)
+            else self._fault(key, "repeats the key of an earlier row")
         )
 
     def fault_of(self, key: str) -> str | None:
-        """Return what is wrong with a blank key, and with one that several rows have, once all rows are registered."""
-        is_good = key and not self.links.is_repeated(self.file.record, key)
-        return None if is_good else self._fault("is that of several rows", key)
+        """Return what is wrong with a key, once all rows are registered: it is none, or several rows have it."""
+        is_good = self.links.has(self.file.record, key) and not self.links.is_repeated(self.file.record, key)
+        return None if is_good else self._fault(key, "is that of several rows")
 
-    def _fault(self, repeated: str, key: str) -> str:
-        fault = repeated if key else "is blank"
+    def _fault(self, key: str, repeated: str) -> str:
+        fault = "is blank" if not key else repeated if is_text(key) else "holds a character that no text may have"
         return f"the key ({source_label(self.file.key)}) {fault}; every {self._name} needs one of its own"
 
     def passes_over(self, row: Row) -> bool:
@@ -118,25 +115,23 @@ class RecordMaker:
             if kept != "":
                 reading.values["custom"][column] = kept
         values, cells = reading.values, row.values
-        for field, column in self.plain:
-            cell = cells.get(column)
+        for field, column in self.sources:
+            cell = cells.get(column) if column else None
             # What most cells are: text that needs no more than to be read.
             if (
                 cell.__class__ is str
                 and (text := tidy(cell))
                 and (len(text) > field.longest or text.casefold() not in field.empty)
+                and (value := field.reader.parse(text)) is not None
             ):
-                value = field.reader.parse(text)
-                if value is not None:
-                    values[field.info.name] = value
-                    continue
-            if fault := self._fill(values, field, row):
-                reading.faults.append(fault)
-        for field in self.others:
-            if fault := self._fill(values, field, row):
+                values[field.info.name] = value
+            elif fault := self._fill(values, field, row):
                 reading.faults.append(fault)
         if self.file.points:
-            reading.values["contact_points"] = read_points(self.file.points, row)
+            try:
+                values["contact_points"] = read_points(self.file.points, row)
+            except InvalidRecord:
+                reading.faults.append("a contact point holds a character that no text may have; take it out")
         return reading
 
     def make(self, row: Row) -> Record | None:
@@ -233,6 +228,11 @@ class RecordMaker:
             label = next(field.label for field in self.file.fields if field.info.name == "stage")
             faults.append(f"{label} is no stage of pipeline {pipeline.id!r}; there are {stages}")
             return None
+
+
+def is_text(key: str) -> bool:
+    """Whether a key can be stored: a JSON file may hold halves of characters."""
+    return key.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in key)
 
 
 def _joined(stored: Record, values: Mapping[str, Any]) -> dict[str, Any]:

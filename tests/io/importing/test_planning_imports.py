@@ -1,5 +1,6 @@
 """A plan says what becomes of every row before anything is written, and what is stored decides between new and known."""
 
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crmkit.crm import CRM
-from crmkit.errors import ImportFailed, InvalidInput
+from crmkit.errors import CrmError, ImportFailed, InvalidInput
 from crmkit.io.formats import excel
 from crmkit.io.importing import ImportPlan, plan_import
 from crmkit.io.mapping import folder_mapping
+from crmkit.io.privacy import erase_person
 from crmkit.io.stores import MemoryStore, open_store
 from crmkit.model import ContactPoint, Customer, Deal, Money, Pipeline, Product, Record, Transition, field, record
 from tests.examples import few
@@ -352,3 +354,64 @@ def test_the_order_of_rows_makes_no_difference(
 
     shuffled = random.sample(rows, len(rows))
     assert outcome(rows) == outcome(shuffled)
+
+
+CELLS = st.one_of(
+    st.text(max_size=8), st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.lists(st.text(max_size=3), max_size=2),
+    st.sampled_from(["\ud800", "1e999999999", "31/12/1990", "0001-01-01T00:00+14:00", "1,5", "-", "x\0y"]),
+)  # fmt: skip
+
+
+@settings(few, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["no", "first", "mail", "phone", "born", "labels", "note"]), CELLS), max_size=4
+    )
+)
+def test_no_cell_raises_anything_but_our_errors(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    words = {**PEOPLE, "path": "people.jsonl", "match": ["email", "phone"]}
+    head = dict.fromkeys(["no", "first", "last", "mail", "phone", "born", "labels", "street", "town", "note"])
+    (tmp_path / "people.jsonl").write_text("".join(json.dumps({**head, **row}) + "\n" for row in [{}, *rows]))
+    store = MemoryStore()
+    store.add([Customer(kind="person", name="A", contact_points=[ContactPoint("email", "a@example.org")])])
+    try:
+        with planned(store, tmp_path / "people.jsonl", mapping(words)) as plan:
+            assert sum(plan.counts.values()) == len(rows) + 2
+            plan.apply(store, partial=True, rejects=tmp_path / "out")
+    except CrmError:
+        return
+
+
+def test_a_record_of_another_class_must_be_decided(tmp_path: Path) -> None:
+    @record
+    class Member(Customer):
+        goal: str | None = field(default=None)
+
+    store = MemoryStore([Customer, Member, Pipeline])
+    store.add([Customer(kind="person", name="Ann", external_ids={"club": "1"})])
+    (tmp_path / "members.csv").write_text("no,name,goal\n1,Ann,run\n")
+    words = {
+        "path": "members.csv",
+        "record": "Member",
+        "key": "no",
+        "fields": {"kind": {"value": "person"}, "name": "name", "goal": "goal"},
+    }
+    with planned(store, tmp_path, folder_mapping(source="club", files=[words], records=[Member])) as plan:
+        (step,) = plan.steps("conflict")
+        assert step.reasons == ("it is stored as a Customer, which is no Member; change that first",)
+
+
+def test_a_person_who_was_erased_does_not_come_back(tmp_path: Path) -> None:
+    store = MemoryStore()
+    write(tmp_path)
+    imported(store, tmp_path / "people.csv")
+    ann = next(each for each in store.every(Customer) if each.name == "Ann Kowalska")
+    erase_person(store, ann.id, at=datetime(2025, 6, 1, tzinfo=UTC), preview=False)
+    again = PEOPLE_CSV + "9,Ann,Kowalska,ann@example.org,,,,,,\n"
+    (tmp_path / "people.csv").write_text(again)
+    with planned(store, tmp_path / "people.csv") as plan:
+        reasons = {step.line: step.reasons for step in plan.steps("skip") if step.record == "Customer"}
+        erased = ("the person was erased here and does not come back",)
+        assert reasons == {2: erased, 3: (), 4: erased}
+        plan.apply(store)
+    assert not any(each.name == "Ann Kowalska" for each in store.every(Customer))

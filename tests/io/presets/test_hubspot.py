@@ -130,6 +130,18 @@ def test_pipelines_have_the_usual_stages_or_those_of_the_file(tmp_path: Path) ->
     assert stages["Renewals"] == [("Looking around", "open"), ("Closed Won", "won"), ("Closed Lost", "lost")]
 
 
+def test_a_file_with_stages_of_its_own_has_no_others(tmp_path: Path) -> None:
+    text = (
+        "Record ID,Deal Name,Deal Stage,Deal owner\n1,Roof,Signed and won,Ann\n2,Wall,Talks,Ann\n3,Door,Lost to B,Ann\n"
+    )
+    [pipeline] = imported(tmp_path, {"deals.csv": text}).store.every(Pipeline)
+    assert [(each.label, each.category) for each in pipeline.stages] == [
+        ("Talks", "open"),
+        ("Signed and won", "won"),
+        ("Lost to B", "lost"),
+    ]
+
+
 def test_columns_of_entered_stages_become_the_history_of_a_deal(tmp_path: Path) -> None:
     deals = '''
 Record ID,Deal Name,Deal Stage,Pipeline,Close Date,Deal owner,"Date entered ""Appointment scheduled (Sales Pipeline)""",\

@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,30 @@ def test_every_sample_has_its_preset_and_the_expected_fields(published: Path) ->
 def test_foreign_columns_are_not_recognised(published: Path) -> None:
     for columns in json.loads((_samples(published) / "not_detected.json").read_text()):
         assert recognise(columns) is None
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "id first_name last_name email create_date lifecycle",
+        "Record ID,First Name,Last Name,Email,Company,Job Title,Phone",
+        "Ticket ID,Customer Name,Customer Email,Ticket Type,Ticket Subject,Ticket Description,Ticket Status,Ticket Priority",
+        "contact_id last_name email phone account_name",
+        "name number_of_employees billing_postal_code owner_id",
+        "lead_id first_name last_name company status lead_source owner_id",
+        "name stage close_date probability amount",
+        "case_number status closed_date contact_id",
+        "deal_id deal_name stage closing_date account_name",
+        "person_name person_email deal_title deal_value",
+        "First Name,Last Name,E-mail Address,Mobile Phone,Home Phone,Company",
+        "Version,Email,Name",
+        "Title,Subject,Send Date,List",
+        "Client Name,Company Name,Phone Number,Zip",
+        "Email Address,First Name,Last Name,Phone Number",
+    ],
+)
+def test_a_table_that_anybody_might_have_is_not_taken_for_an_export(columns: str) -> None:
+    assert recognise(columns.split("," if "," in columns else " ")) is None
 
 
 def test_no_other_published_table_is_taken_for_an_export(published: Path) -> None:
@@ -126,6 +151,12 @@ def _first(name: str) -> str:
 def test_any_columns_are_recognised_or_not_but_never_a_fault(columns: list[str]) -> None:
     found = recognise(columns)
     assert found is None or found in PRESETS
+
+
+@pytest.mark.parametrize("source", [5, [1, 2], None])
+def test_what_is_no_file_and_no_columns_is_refused(source: Any) -> None:
+    with pytest.raises(InvalidInput, match="by its path or by the names of its columns"):
+        recognise(source)
 
 
 def test_an_unknown_name_is_told_the_known_ones() -> None:

@@ -43,6 +43,12 @@ def test_an_opt_out_is_withdrawn_at_its_time(tmp_path: Path) -> None:
     assert (consent.state, consent.at) == ("withdrawn", datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC))
 
 
+def test_an_opt_out_without_a_time_of_its_own_is_as_old_as_the_latest_change(tmp_path: Path) -> None:
+    text = "Record Id,Contact Owner.id,Last Name,Email Opt Out,Unsubscribed Time,Modified Time\nzcrm_2,,Ray,true,,2024-03-04 05:06:07\n"
+    [consent] = imported(tmp_path, {"Contacts.csv": text})[Consent].values()
+    assert consent.at == datetime(2024, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
 def test_a_converted_lead_has_the_contact_that_it_became(tmp_path: Path) -> None:
     found = imported(tmp_path, FILES)
     assert {key: each.category for key, each in found[Lead].items()} == {"zcrm_3": "open", "zcrm_4": "converted"}

@@ -118,6 +118,7 @@ def page(rows: list[dict[str, Any]], query: dict[str, str]) -> list[dict[str, An
 def _handler(platform: Platform) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or every answer waits for an acknowledgement
 
         def _serve(self) -> None:
             split = urlsplit(self.path)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crmkit import metrics
 from crmkit.errors import InvalidInput, RemoteUnavailable
 from crmkit.io.privacy import erase_person
 from crmkit.io.stores import MemoryStore
@@ -295,7 +296,10 @@ def campaign(platform: Platform) -> None:
         {"id": "cam1", "send_time": START.isoformat(), "settings": {"title": "", "subject_line": "Spring offer"}}
     ]
     addresses = ("ann@example.com", "bob@example.com", "stranger@example.com")
-    platform.reports["sent_to"] = [{"campaign_id": "cam1", "email_address": each} for each in addresses]
+    platform.reports["sent_to"] = [
+        {"campaign_id": "cam1", "email_address": each, "status": "hard" if each.startswith("bob") else "sent"}
+        for each in addresses
+    ]
     opened = {"action": "open", "timestamp": (START + timedelta(hours=2)).isoformat()}
     clicked = {"action": "click", "timestamp": (START + timedelta(hours=1)).isoformat(), "url": "https://example.com"}
     bounced = {"action": "bounce", "type": "hard", "timestamp": (START + timedelta(minutes=1)).isoformat()}
@@ -328,6 +332,23 @@ def test_what_became_of_a_mailing_comes_back_as_messages(business: Business) -> 
     assert {each.after for each in steps} >= {"sent", "clicked"}
     assert not business.receive()
     assert business.sync().deleted_there == 1  # nobody writes to an address that bounced
+
+
+def test_what_has_not_bounced_in_three_days_was_delivered(business: Business) -> None:
+    campaign(business.platform)
+    business.receive()
+    assert not any(each.delivered_at for each in business.store.every(Message))
+    business.platform.now = START + timedelta(days=3)
+    assert business.receive().updated == 2
+    messages = [*business.store.every(Message)]
+    assert {each.address for each in messages if each.delivered_at == START} == {
+        "ann@example.com",
+        "stranger@example.com",
+    }
+    opened = metrics.open_rate(messages, as_of=business.platform.now)
+    assert (opened.only.numerator, opened.only.denominator) == (1, 2)
+    bounced = metrics.bounce_rate(messages, as_of=business.platform.now)
+    assert (bounced.only.numerator, bounced.only.denominator) == (1, 3)
 
 
 def test_an_unsubscription_of_a_mailing_withdraws_the_consent_once(business: Business) -> None:

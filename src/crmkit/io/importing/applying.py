@@ -179,6 +179,9 @@ def _write_rejects(staging: Staging, folder: Path) -> tuple[Path, ...]:
 
 
 def _rejected(staging: Staging, file: str) -> Iterator[dict[str, Any]]:
+    """The rows of a file that are left out, each once, though it may have been to make several records."""
+    seen: set[int] = set()
     for step in staging.steps("conflict", "reject"):
-        if step.file == file:
+        if step.file == file and step.line not in seen:
+            seen.add(step.line)
             yield {**json.loads(step.cells or "{}"), REASON: "; ".join(step.reasons)}

@@ -84,7 +84,7 @@ class ImportPlan:
             f"{file}: {reason} ({'1 row: line' if n == 1 else f'{n:,} rows, the first at line'} {line:,})"
             for file, _, reason, n, line in found
         ]
-        rest = sum(self.counts[each] for each in ("conflict", "reject")) - sum(n for *_, n, _ in found)  # type: ignore[index]
+        rest = sum(self.counts[each] for each in ("conflict", "reject")) - sum(n for *_, n, _ in found)
         more = [f"{rest:,} more rows are not imported for other reasons"] if rest else []
         return "\n".join([*(counted or ["nothing to import"]), *shown, *more])
 

@@ -36,8 +36,11 @@ class Source:
             return cls(path, form, {"sheet": file.sheet} if file.sheet else {})
         if file.delimiter and file.encoding:
             return cls(path, form, {}, csv.Layout(delimiter=file.delimiter, encoding=file.encoding))
-        stated = {"delimiter": file.delimiter, "encoding": file.encoding}
-        return cls(path, form, {}, attrs.evolve(csv.detect(path), **{k: v for k, v in stated.items() if v}))
+        found = csv.detect(path)
+        layout = attrs.evolve(
+            found, delimiter=file.delimiter or found.delimiter, encoding=file.encoding or found.encoding
+        )
+        return cls(path, form, {}, layout)
 
     def columns(self) -> tuple[str, ...]:
         """Return the names of the columns."""

@@ -63,17 +63,23 @@ class Step:
         return f"{place}: {self.action} {self.record}" + (f": {'; '.join(self.reasons)}" if self.reasons else "")
 
 
+def _remove(connection: sqlite3.Connection, folder: str) -> None:
+    connection.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 class Staging:
     """A SQLite file of steps. It is written once, in order, and then read as often as wanted."""
 
     def __init__(self, saved: Path | None = None) -> None:
         """Make an empty one, or a copy of a saved one, in a folder of its own that goes with this object."""
         folder = tempfile.mkdtemp(prefix="crmkit-import-")
-        self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.path = Path(folder, "plan")
         if saved is not None:
             shutil.copyfile(saved, self.path)
-        self._connection = sqlite3.connect(self.path, isolation_level=None)
+        # A plan may be made in one thread and applied in another, as hosts with an event loop do.
+        self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self._remove = weakref.finalize(self, _remove, self._connection, folder)
         self._files: list[str] = []
         self._waiting: list[tuple[Any, ...]] = []
 
@@ -131,7 +137,7 @@ class Staging:
         if not self._files or self._files[-1] != file:
             self._files.append(file)
         shown = json.dumps(list(reasons), ensure_ascii=False) if reasons else None
-        kept = None if cells is None else json.dumps(dict(cells), ensure_ascii=False, default=str)
+        kept = None if cells is None else json.dumps(dict(cells), default=str)
         place = (None, len(self._files) - 1, line)
         self._waiting.append((*place, action, record, record_id, version, data, moves, shown, kept))
         if len(self._waiting) >= _CHUNK:
@@ -210,5 +216,4 @@ class Staging:
 
     def close(self) -> None:
         """Remove the file; nothing can be read afterwards. May be called twice."""
-        self._connection.close()
         self._remove()

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import attrs
 
 from crmkit.io.importing.steps import Staging
+from crmkit.io.rows import is_text
 from crmkit.io.stores.port import Store
 from crmkit.io.stores.reaching import SEPARATORS, keys_of
 from crmkit.model import Alias, Record
@@ -108,6 +109,8 @@ class Stored:
 
     def by_key(self, name: str, key: str) -> str | None:
         """Return the id of a record by its key of the other system, else by its own id, for links; None where there is none."""
+        if not is_text(key):
+            return None
         ids = self._staging.known(name, f"key {key}") or self._staging.known(name, f"id {key}")
         return ids[0] if len(ids) == 1 else None
 

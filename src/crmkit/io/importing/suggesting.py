@@ -180,7 +180,7 @@ class _Table:
         ]
         address = self._named(PARTS)
         if "lines" in address or "postcode" in address:
-            lines = {"lines": [address.pop("lines")]} if "lines" in address else {}
+            lines: dict[str, Any] = {"lines": [address.pop("lines")]} if "lines" in address else {}
             points.append({"kind": "address", **lines, **address})
         return points
 
@@ -191,7 +191,9 @@ class _Table:
             fitting = sum(bool(pattern.fullmatch(text)) for text in texts)
             is_named = any(word in plain for word in words)
             is_like = texts and fitting >= _ENOUGH * len(texts)
-            if (is_like and (is_named or kind == "email")) or (is_named and not texts and plain in POINTS):
+            # What is called so in as many words may also hold what is mistyped.
+            is_called = is_named and plain in POINTS and 2 * fitting >= len(texts)
+            if is_called or (is_like and (is_named or kind == "email")):
                 return kind
         return "web" if plain in WEB else None
 

@@ -130,17 +130,18 @@ def _pipelines(export: _Export, fields: Mapping[str, Any]) -> Iterator[dict[str,
 
 
 def _stages(preset: Preset, labels: Iterable[str]) -> list[dict[str, Any]]:
-    """The usual stages, spelled as in the file, or where the file names others those of the file, and those that close a deal."""
+    """The usual stages, spelled as in the file; or where it names others those, and of the usual ones a won and a lost one if need be."""
     usual = {plain(label): (label, category, chance) for label, category, chance in preset.stages}
     found: dict[str, str] = {}
     for label in labels:
         short = _without_pipeline(label)
         found[short if short in usual and short not in found else plain(label)] = label
     own = [(label, category_named(label), None) for key, label in found.items() if key not in usual]
+    closing = {category for _, category, _ in own} & {"won", "lost"}
     kept = [
         (found.get(key, label), category, chance)
         for key, (label, category, chance) in usual.items()
-        if key in found or not own or category != "open"
+        if key in found or not own or category not in {"open", *closing}
     ]
     ordered = sorted([*kept, *own], key=lambda stage: _CATEGORIES.index(stage[1]))
     return [

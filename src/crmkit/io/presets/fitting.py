@@ -84,12 +84,13 @@ def _field(name: str, source: Any, setting: Setting) -> Any:
 
 
 def _source(source: Words, setting: Setting) -> dict[str, Any] | None:
-    if source.get("needs") not in (None, *setting.beside):
+    if source.get("needs") not in (None, *setting.beside) or not setting.columns.has(source.get("with")):
         return None
     if "exported_on" in source:
         return {"value": setting.exported_on.isoformat()} if setting.exported_on else None
     made = _with_columns(source, setting.columns)
-    made.pop("needs", None)
+    for name in ("needs", "with"):
+        made.pop(name, None)
     if "columns" not in made and "column" not in made and "otherwise" in made:
         made["column"], *made["otherwise"] = made["otherwise"]
     return made if made.keys() & {"value", "column", "columns"} else None

@@ -31,7 +31,10 @@ CONTACTS = Preset(
             "key": _PERSON,
             "fields": {
                 "kind": {"value": "person"},
-                "name": {"columns": [_GIVEN, "Middle Name | Additional Name", _FAMILY, "Name Suffix"], "otherwise": ["Nickname", _EMAIL, _ORGANIZATION, _PHONE]},
+                "name": {
+                    "columns": [_GIVEN, "Middle Name | Additional Name", _FAMILY, "Name Suffix"],
+                    "otherwise": ["Nickname", _EMAIL, _ORGANIZATION, _PHONE],
+                },
                 "given_name": _GIVEN,
                 "family_name": _FAMILY,
                 "birth_on": {"column": "Birthday", "lenient": True},

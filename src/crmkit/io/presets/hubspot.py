@@ -1,11 +1,13 @@
 """Exports of HubSpot, as its pages export them and under the names of its API (`property_...` in tables that Fivetran copies).
 
-Contacts and companies are numbered apart, so companies have a source of their own. Of several associated companies the primary
+Contacts and companies are numbered apart, so the keys of companies begin with a word of their own. Of several associated companies the primary
 one is linked where a column names it.
 
 Source: <https://knowledge.hubspot.com/import-and-export/export-records>,
 <https://knowledge.hubspot.com/properties/hubspots-default-contact-properties>
 """
+
+import attrs
 
 from crmkit.io.presets.preset import Preset
 from crmkit.io.presets.words import (
@@ -48,11 +50,11 @@ CONTACTS = Preset(
     name=_NAME,
     table="contacts",
     title="HubSpot contacts",
-    required=("Record ID | Contact ID | id | hs_object_id", "First Name | property_firstname", "Email | property_email"),
+    required=("Record ID | hs_object_id", "First Name | firstname", "Email"),
     telling=(
         "Contact owner", "Lead Status", "Lifecycle Stage", "Associated Company", "Associated Company IDs", "State/Region",
-        "Country/Region", "Marketing contact status", "Original Source", "Original Traffic Source", "Create Date",
-        "Last Activity Date", "property_createdate", "lifecyclestage", "hs_object_id", "property_firstname",
+        "Country/Region", "Marketing contact status", "Original Source", "Original Traffic Source", "Last Activity Date",
+        "lifecyclestage", "hs_lead_status", "createdate",
     ),
     records=(
         {
@@ -60,7 +62,10 @@ CONTACTS = Preset(
             "key": _ID,
             "fields": {
                 "kind": {"value": "person"},
-                "name": person_name("First Name | property_firstname", "Last Name | property_lastname", "Email | property_email", "Phone Number | Phone | property_phone", "Mobile Phone Number"),
+                "name": person_name(
+                    "First Name | property_firstname", "Last Name | property_lastname",
+                    "Email | property_email", "Phone Number | Phone | property_phone", "Mobile Phone Number",
+                ),
                 "given_name": "First Name | property_firstname",
                 "family_name": "Last Name | property_lastname",
                 "contact_points": [
@@ -92,10 +97,9 @@ COMPANIES = Preset(
     name=_NAME,
     table="companies",
     title="HubSpot companies",
-    required=("Record ID | Company ID | id | hs_object_id", "Company name | property_name"),
+    required=("Record ID", "Company name"),
     telling=(
-        "Company owner", "Company Domain Name", "Create Date", "Lifecycle Stage", "State/Region", "Country/Region",
-        "Last Activity Date", "property_createdate", "property_domain",
+        "Company owner", "Company Domain Name", "Lifecycle Stage", "State/Region", "Country/Region", "Last Activity Date",
     ),
     records=(
         {
@@ -140,10 +144,10 @@ DEALS = Preset(
     name=_NAME,
     table="deals",
     title="HubSpot deals",
-    required=("Record ID | Deal ID | id | deal_id | hs_object_id", "Deal Name | property_dealname", "Deal Stage | dealstage | deal_pipeline_stage_id"),
+    required=("Record ID | hs_object_id", "Deal Name | dealname", "Deal Stage | dealstage"),
     telling=(
-        "Deal owner", "Close Date", "Pipeline", "Create Date", "Amount in company currency", "Associated Company IDs",
-        "Associated Contact IDs", "hubspot_owner_id", "property_createdate", "closedate",
+        "Deal owner", "Amount in company currency", "Associated Company IDs", "Associated Contact IDs", "Closed Lost Reason",
+        "Deal Type", "Close Date", "Pipeline", "hubspot_owner_id", "dealtype",
     ),
     records=(
         {
@@ -185,8 +189,8 @@ TICKETS = Preset(
     name=_NAME,
     table="tickets",
     title="HubSpot tickets",
-    required=("Ticket ID | Record ID | id | hs_object_id", "Ticket status | hs_pipeline_stage | property_hs_pipeline_stage"),
-    telling=("Ticket name", "Ticket owner", "Ticket description", "hs_ticket_priority", "property_hs_ticket_priority"),
+    required=("Ticket ID | Record ID", "Ticket name", "Ticket status"),
+    telling=("Ticket owner", "Ticket description", "Pipeline", "Create date"),
     records=(
         {
             "record": "Ticket",
@@ -229,4 +233,19 @@ TICKETS = Preset(
     left_out=("_fivetran_synced", "Time to close", "Time to first agent email reply", "Last Modified Date"),
 )  # fmt: skip
 
-PRESETS = (CONTACTS, COMPANIES, DEALS, TICKETS)
+
+def _copied(preset: Preset, *required: str) -> Preset:
+    """The table that Fivetran makes of the same records, under the names of the API."""
+    return attrs.evolve(preset, required=required, telling=("_fivetran_synced", "property_createdate", "portal_id"))
+
+
+PRESETS = (
+    CONTACTS,
+    COMPANIES,
+    DEALS,
+    TICKETS,
+    _copied(CONTACTS, "id", "property_firstname", "property_email"),
+    _copied(COMPANIES, "id", "property_name"),
+    _copied(DEALS, "deal_id", "property_dealname", "deal_pipeline_stage_id"),
+    _copied(TICKETS, "id", "property_hs_pipeline_stage", "property_subject"),
+)

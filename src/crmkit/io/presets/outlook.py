@@ -17,9 +17,12 @@ CONTACTS = Preset(
     name="outlook",
     table="contacts",
     title="Outlook contacts",
-    required=("First Name", _EMAIL),
-    telling=("Business Phone", "Home Phone", "Business Street", "Home Street", "E-mail Display Name", "E-mail Type", "Given Name Yomi"),
-    enough=2,
+    required=("First Name", "E-mail Address"),
+    telling=(
+        "Business Phone", "Home Phone", "Business Street", "Home Street", "Business City", "Home City", "E-mail Display Name",
+        "E-mail Type", "E-mail 2 Address", "Given Name Yomi", "Business Fax", "Car Phone", "Web Page", "Spouse",
+    ),
+    enough=4,
     records=(
         {
             "record": "Customer",

@@ -29,7 +29,7 @@ _PLACES = ("Work", "Home", "Mobile", "Other")
 _PART = "Organization - Address - {} of Address".format
 
 _PERSON_NAME = "Person - Name"
-_EMAIL = "Person - Email | Person - Email - Work"
+_EMAIL = "Person - Email | Person - Email - Work | Person - Email (Work)"
 _PERSON = (
     "Person - ID | Person - Pipedrive System ID",
     [_PERSON_NAME, _EMAIL],
@@ -103,6 +103,9 @@ _ORGANIZATIONS: Words = {
         "created_at": "Organization - Organization created | Organization - Creation date",
     },
 }
+_STAGE = "Deal - Stage | Deal - Stage (pipeline)"
+_FIRST = "Qualified"
+_CLOSED = {"won": "Won", "lost": "Lost"}
 _DEALS: Words = {
     "record": "Deal",
     "key": ("Deal - ID | Deal - Pipedrive System ID", ["Deal - Title", f"Organization - Name | {_NAMED}", _CONTACT]),
@@ -111,11 +114,13 @@ _DEALS: Words = {
         "stage": (
             {
                 "column": "Deal - Status",
-                "replace": {"Open": "", "open": "", "won": "Won", "lost": "Lost"},
-                "otherwise": ["Deal - Stage | Deal - Stage (pipeline)"],
+                "replace": {**_CLOSED, "Open": "", "open": ""},
+                "otherwise": [_STAGE],
+                "with": _STAGE,
             },
-            "Deal - Stage | Deal - Stage (pipeline)",
-            {"value": "Qualified"},
+            _STAGE,
+            {"column": "Deal - Status", "replace": {**_CLOSED, "Open": _FIRST, "open": _FIRST}},
+            {"value": _FIRST},
         ),
         "name": "Deal - Title",
         "customer_id": _CUSTOMER,
@@ -154,7 +159,7 @@ _ACTIVITIES: Words = {
         "category": means("Activity - Done", others="open", done=["Done", "Yes", "True", "1"]),
         "status": "Activity - Done",
         "subject": "Activity - Subject",
-        "due_at": {"columns": ["Activity - Due date", "Activity - Due time"]},
+        "due_at": {"columns": ["Activity - Due date", "Activity - Due time"], "lenient": True},
         "assignee_id": "Activity - Assigned to user",
         "customer_id": _CUSTOMER,
         "completed_at": "Activity - Marked as done time",
@@ -171,7 +176,7 @@ _LINKED = (
     ),
 )
 _STAGES = (
-    ("Qualified", "open", None),
+    (_FIRST, "open", None),
     ("Contact Made", "open", None),
     ("Demo Scheduled", "open", None),
     ("Proposal Made", "open", None),

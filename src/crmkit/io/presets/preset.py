@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from crmkit.io.presets.columns import Columns
+from crmkit.io.presets.columns import Columns, spelled
 from crmkit.io.presets.fitting import Setting, Words, columns_in, fitted
 
 _NO = ["false", "False", "FALSE", "no", "No", "0", ""]
@@ -22,7 +22,8 @@ class Preset:
     recognised that has all columns of `required` and at least `enough` of `telling`.
 
     Its rows become `records`, each a table in the words of `[[files]]`, except that a column is given by all the names that it has,
-    as in "First Name | FirstName", and of a tuple the first is taken for which the file has the columns. Columns that no
+    as in "First Name | FirstName", and of a tuple the first is taken for which the file has the columns; "with" names a column that
+    must be there too, and "needs" another export that must be imported with it. Columns that no
     record uses are kept in `custom` of the first one, but those in `left_out`, which follow from others or mean nothing
     elsewhere. Rows with a mark in the column `deleted` become nothing. `stages` are the usual ones of deals: label, category and the
     share that is won; `entered` is how the columns are called that tell when a deal entered a stage, as a regular expression
@@ -43,7 +44,7 @@ class Preset:
 
     def fits(self, columns: Iterable[str]) -> bool:
         """Return whether a file with these columns is such an export, whatever their order and capitals."""
-        present = Columns(columns)
+        present = Columns(columns, by=spelled)
         return all(map(present.find, self.required)) and len(present.find_all(self.telling)) >= self.enough
 
     def known(self, columns: Iterable[str]) -> int:

@@ -33,12 +33,13 @@ def recognise(source: Path | str | Iterable[str]) -> Preset | None:
 
     Raises:
         ImportFailed: for a file that cannot be read.
+        InvalidInput: for something else than a path or the names of columns.
 
     >>> recognise(["Record ID", "First Name", "Last Name", "Email", "Lifecycle Stage"]).title
     'HubSpot contacts'
     >>> recognise(["Email", "Name"])
     """
-    columns = columns_of(source) if isinstance(source, str | Path) else tuple(source)
+    columns = columns_of(source) if isinstance(source, str | Path) else _checked(source)
     known = {preset: preset.known(columns) for preset in PRESETS if preset.fits(columns)}
     best = [preset for preset, count in known.items() if count == max(known.values())]
     return best[0] if len({preset.name for preset in best}) == 1 else None
@@ -53,7 +54,7 @@ def by_name(name: str, table: str | None = None) -> Preset:
     >>> by_name("hubspot", "deals").title
     'HubSpot deals'
     """
-    tables = {preset.table: preset for preset in PRESETS if preset.name == name}
+    tables = {preset.table: preset for preset in reversed(PRESETS) if preset.name == name}
     if not tables:
         names = dict.fromkeys(preset.name for preset in PRESETS)
         raise InvalidInput(f"there is no preset {name!r}; {choices(name, names)}")
@@ -61,10 +62,17 @@ def by_name(name: str, table: str | None = None) -> Preset:
         return next(iter(tables.values()))
     if table not in tables:
         fault = "has several tables, give one" if table is None else f"has no table {table!r}"
-        raise InvalidInput(f"the preset {name!r} {fault}; {choices(table or '', tables)}")
+        raise InvalidInput(f"the preset {name!r} {fault}; {choices(table or '', reversed(tables))}")
     return tables[table]
 
 
 def columns_of(path: Path | str) -> tuple[str, ...]:
     """Return the columns of a file of any format; raise `ImportFailed` for one that cannot be read."""
     return formats.for_path(path).columns(path)
+
+
+def _checked(columns: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(columns) if isinstance(columns, Iterable) else (columns,)
+    if not all(isinstance(name, str) for name in names):
+        raise InvalidInput("a file is recognised by its path or by the names of its columns; give one of these")
+    return names

@@ -39,11 +39,12 @@ ACCOUNTS = Preset(
     name=_NAME,
     table="accounts",
     title="Salesforce accounts",
-    required=(_ACCOUNT_NAME,),
+    required=("Account Name | Name",),
     telling=(
-        "Billing State/Province", "Billing Zip/Postal Code", "BillingPostalCode", "ShippingPostalCode", "MasterRecordId",
-        "NumberOfEmployees", "AccountSource",
+        "Billing State/Province", "Billing Zip/Postal Code", "Account Owner", "Account ID", "BillingPostalCode", "MasterRecordId",
+        "SystemModstamp", "OwnerId", "IsDeleted",
     ),
+    enough=2,
     records=(
         {
             "record": "Customer",
@@ -85,10 +86,10 @@ CONTACTS = Preset(
     name=_NAME,
     table="contacts",
     title="Salesforce contacts",
-    required=("Last Name",),
+    required=("Last Name | LastName",),
     telling=(
-        "Mailing State/Province", "Mailing Zip/Postal Code", "MailingPostalCode", "Contact ID", "ReportsToId",
-        "HasOptedOutOfEmail", "EmailBouncedDate",
+        "Mailing State/Province", "Mailing Zip/Postal Code", "MailingPostalCode", "ReportsToId", "HasOptedOutOfEmail",
+        "EmailBouncedDate",
     ),
     records=(
         {
@@ -126,7 +127,7 @@ CONTACTS = Preset(
         organization("Account Name"),
         member(_PERSON, _ORGANIZATION, "Title"),
         opt_out(_PERSON, "Email Opt Out | HasOptedOutOfEmail", _MODIFIED),
-        opt_out(_PERSON, "Do Not Call", _MODIFIED, "phone"),
+        opt_out(_PERSON, "Do Not Call", _MODIFIED, channel="phone"),
     ),
     deleted="IsDeleted",
     left_out=_LEFT_OUT,
@@ -140,8 +141,8 @@ LEADS = Preset(
     name=_NAME,
     table="leads",
     title="Salesforce leads",
-    required=("Last Name", "Company | Company / Account", _LEAD_STATUS),
-    telling=("Lead ID", "Company / Account", "ConvertedDate", "ConvertedAccountId", "IsUnreadByOwner", "OwnerId"),
+    required=("Last Name | LastName", "Company | Company / Account", "Lead Status | Status"),
+    telling=("Company / Account", "ConvertedAccountId", "ConvertedContactId", "IsUnreadByOwner", "IsConverted"),
     records=(
         {
             "record": "Lead",
@@ -198,8 +199,10 @@ OPPORTUNITIES = Preset(
     name=_NAME,
     table="opportunities",
     title="Salesforce opportunities",
-    required=("Opportunity Name | Name", "Stage | StageName", "Close Date"),
-    telling=("Opportunity ID", "Opportunity Name", "StageName"),
+    required=("Opportunity Name | Name", "Stage | StageName", "Close Date | CloseDate"),
+    telling=(
+        "Opportunity Owner", "Fiscal Period", "ForecastCategoryName", "IsWon", "HasOpportunityLineItem",
+    ),
     records=(
         {
             "record": "Deal",
@@ -236,8 +239,12 @@ CASES = Preset(
     name=_NAME,
     table="cases",
     title="Salesforce cases",
-    required=("Case Number", "Status"),
-    telling=("Date/Time Opened", "Date/Time Closed", "Case Owner", "Case Origin", "ClosedDate", "SuppliedEmail", "ContactId"),
+    required=("Case Number | CaseNumber", "Status"),
+    telling=(
+        "Date/Time Opened", "Date/Time Closed", "Case Owner", "Case Origin", "SuppliedEmail", "IsEscalated", "ContactId", "ClosedDate",
+        "OwnerId",
+    ),
+    enough=2,
     records=(
         {
             "record": "Ticket",
@@ -277,7 +284,7 @@ OPPORTUNITY_HISTORY = Preset(
     name=_NAME,
     table="opportunity history",
     title="Salesforce opportunity history",
-    required=("Opportunity ID", _ENTERED, _AT),
+    required=("Opportunity ID | OpportunityId", _ENTERED, "CreatedDate | Last Modified"),
     telling=("To Stage", "From Stage", "PrevAmount", "PrevCloseDate", "PrevForecastUpdate", "ForecastCategory"),
     records=(
         {

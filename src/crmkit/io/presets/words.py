@@ -85,8 +85,11 @@ def member(person: Any, organization: Any, role: str) -> Words:
     }
 
 
-def opt_out(person: Any, column: str, at: str, channel: str = "email") -> Words:
-    """A withdrawn consent for each person with a mark in a column of opt-outs, at the time in another or on the day of the export."""
+def opt_out(person: Any, column: str, *at: str, channel: str = "email") -> Words:
+    """A withdrawn consent for each person with a mark in a column of opt-outs.
+
+    Its time is in the first of other columns that is filled, or the day of the export where the file has none of them.
+    """
     return {
         "record": "Consent",
         "key_prefix": f"{channel} ",
@@ -97,6 +100,6 @@ def opt_out(person: Any, column: str, at: str, channel: str = "email") -> Words:
             "channel": {"value": channel},
             "purpose": {"value": "marketing"},
             "state": {"value": "withdrawn"},
-            "at": (at, {"exported_on": True}),
+            "at": ({"column": at[0], "otherwise": list(at[1:])}, {"exported_on": True}),
         },
     }

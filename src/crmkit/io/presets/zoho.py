@@ -22,7 +22,6 @@ from crmkit.io.presets.words import (
 
 _NAME = "zoho"
 _CREATED = "Created Time"
-_MODIFIED = "Unsubscribed Time | Modified Time"
 _ORGANIZATION = ({"column": "Account Name.id", "needs": "accounts"}, organization_named("Account Name"))
 _LEFT_OUT = (
     "Created By.id", "Created By", "Modified By.id", "Modified By", "Modified Time", "Change Log Time", "Locked",
@@ -37,7 +36,14 @@ CONTACTS = Preset(
     table="contacts",
     title="Zoho contacts",
     required=(_CONTACT, "Last Name"),
-    telling=("Contact Owner.id", "Account Name.id", "Vendor Name.id", "Reporting To.id", "Contact Id", "Mailing Zip"),
+    telling=(
+        "Contact Owner.id",
+        "Account Name.id",
+        "Vendor Name.id",
+        "Reporting To.id",
+        "Created By.id",
+        "Modified By.id",
+    ),
     records=(
         {
             "record": "Customer",
@@ -69,7 +75,7 @@ CONTACTS = Preset(
         owner(_CONTACT_OWNER),
         organization("Account Name"),
         member(_CONTACT, _ORGANIZATION, "Title"),
-        opt_out(_CONTACT, "Email Opt Out", _MODIFIED),
+        opt_out(_CONTACT, "Email Opt Out", "Unsubscribed Time", "Modified Time"),
     ),
     left_out=(*_LEFT_OUT, "Contact Owner.id", "Contact Name"),
 )
@@ -81,7 +87,7 @@ ACCOUNTS = Preset(
     table="accounts",
     title="Zoho accounts",
     required=(_ACCOUNT, "Account Name"),
-    telling=("Account Owner.id", "Parent Account.id", "Billing Code", "Account Id"),
+    telling=("Account Owner.id", "Parent Account.id", "Created By.id", "Modified By.id"),
     records=(
         {
             "record": "Customer",
@@ -124,7 +130,7 @@ LEADS = Preset(
     table="leads",
     title="Zoho leads",
     required=(_LEAD, "Last Name", "Lead Status"),
-    telling=("Lead Owner.id", "Is Converted", "Converted Account.id", "Created By.id", "Lead Id"),
+    telling=("Lead Owner.id", "Converted Account.id", "Created By.id", "Modified By.id"),
     records=(
         {
             "record": "Lead",
@@ -168,7 +174,7 @@ DEALS = Preset(
     table="deals",
     title="Zoho deals",
     required=(_DEAL, "Deal Name", "Stage"),
-    telling=("Deal Owner.id", "Account Name.id", "Contact Name.id", "Closing Date", "Sub-Pipeline", "Deal Id"),
+    telling=("Deal Owner.id", "Account Name.id", "Contact Name.id", "Created By.id", "Modified By.id"),
     records=(
         {
             "record": "Deal",

@@ -75,14 +75,19 @@ class Here(Generic[R]):
         return Ours(record_id, stored.record, stored.version, not stored.is_deleted, link, pair, said)
 
     def link_of(self, record_id: str) -> str | None:
-        """Return the other system's id of a record: the one that it names, or else the one that was noted."""
+        """Return the other system's id of a record: the one that it names, or else the one that was noted.
+
+        What was noted does not count where another record names it, as after a merge that was taken back.
+        """
         pair = self.memory.pair(record_id)
         noted = pair.remote_id if pair is not None else None
         try:
             named = self.store.read(self.plan.cls, record_id).record.external_ids.get(self.plan.name)
         except NotFound:
             return noted
-        return noted if named is None else str(named)
+        if named is not None:
+            return str(named)
+        return None if noted is None or self.linked([noted]) else noted
 
     def linked(self, remote_ids: Sequence[str]) -> Mapping[str, list[str]]:
         """Return the ids here of records that name one of the other system's."""

@@ -10,23 +10,21 @@ from urllib.parse import quote
 
 from crmkit.errors import InvalidInput, NotFound, RemoteUnavailable
 from crmkit.io.sync.http import Http, Refused
+from crmkit.io.sync.mailchimp_reports import moment, reported
 from crmkit.io.sync.messages import RemoteEvent
 from crmkit.io.sync.plan import SyncConsent, SyncField, SyncPlan
 from crmkit.io.sync.remote import Plain, RemotePage, RemoteRecord
 from crmkit.model import Customer
 from crmkit.model.consent import ConsentState
-from crmkit.model.message import MessageEvent
 from crmkit.rules import EVERYTHING, Rule
 
 _COUNT = 1000
 _OVERLAP = 100
 _SECOND = timedelta(seconds=1)
-_CAMPAIGN_LIFE = timedelta(days=90)
 _PHASES = ("", "archived")
 
 _STATES: Mapping[str, ConsentState] = {"subscribed": "granted", "unsubscribed": "withdrawn", "pending": "pending"}
 _STATUSES: Mapping[ConsentState, str] = {"granted": "subscribed", "withdrawn": "unsubscribed", "pending": "pending"}
-_ACTIONS: Mapping[str, MessageEvent] = {"open": "opened", "click": "clicked", "bounce": "bounced"}
 _REASONS = {
     "Member In Compliance State": "the person opted out there, or the address bounced; only they can come back, by a form of Mailchimp",
     "Forgotten Email Not Subscribed": "the address was deleted there for good; only the person can come back, by a form of Mailchimp",
@@ -121,6 +119,7 @@ class Mailchimp:
             clock=clock,
             **options,
         )
+        self._clock = clock
         self._audience = audience
         self._members = f"lists/{quote(audience, safe='')}/members"
         self._is_permanent = is_permanent
@@ -226,56 +225,11 @@ class Mailchimp:
                 raise
 
     def events(self, since: datetime | None) -> Iterator[RemoteEvent]:
-        """See `MessageSource.events`. Campaigns are followed for 90 days after they were sent."""
-        params: dict[str, Any] = {
-            "status": "sent",
-            "list_id": self._audience,
-            "sort_field": "send_time",
-            "sort_dir": "ASC",
-        }
-        if since is not None:
-            params["since_send_time"] = (since - _CAMPAIGN_LIFE).isoformat()
-        for campaign in self._pages("campaigns", "campaigns", params):
-            yield from self._campaign_events(campaign, since)
+        """See `MessageSource.events`. Campaigns are followed for 90 days after they were sent.
 
-    def _campaign_events(self, campaign: Mapping[str, Any], since: datetime | None) -> Iterator[RemoteEvent]:
-        settings = campaign.get("settings") or {}
-        name = settings.get("title") or settings.get("subject_line") or campaign["id"]
-        report, sent_at = f"reports/{quote(campaign['id'], safe='')}", _instant(campaign.get("send_time"))
-
-        def event(
-            of: Mapping[str, Any], kind: MessageEvent, at: datetime | None, *, is_lasting: bool = False
-        ) -> Iterator[RemoteEvent]:
-            if at is not None and of.get("email_address"):
-                address = of["email_address"]
-                yield RemoteEvent(
-                    campaign_id=campaign["id"], campaign=name, address=address, event=kind, at=at, is_lasting=is_lasting
-                )
-
-        if since is None or (sent_at is not None and sent_at >= since):
-            for each in self._pages(f"{report}/sent-to", "sent_to"):
-                yield from event(each, "sent", sent_at)
-        later = {} if since is None else {"since": since.isoformat()}
-        for each in self._pages(f"{report}/email-activity", "emails", later):
-            for act in each.get("activity", ()):
-                if act.get("action") in _ACTIONS:
-                    is_lasting = act.get("type") == "hard"
-                    yield from event(
-                        each, _ACTIONS[act["action"]], _instant(act.get("timestamp")), is_lasting=is_lasting
-                    )
-        for each in self._pages(f"{report}/unsubscribed", "unsubscribes"):
-            yield from event(each, "unsubscribed", _instant(each.get("timestamp")))
-        for each in self._pages(f"{report}/abuse-reports", "abuse_reports"):
-            yield from event(each, "complained", _instant(each.get("date")))
-
-    def _pages(self, path: str, items: str, params: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-        offset, is_full = 0, True
-        while is_full:
-            asked = {**(params or {}), "count": _COUNT, "offset": offset}
-            found = self._http.request("GET", path, params=asked).get(items, [])
-            yield from found
-            offset += _COUNT
-            is_full = len(found) >= _COUNT
+        Mailchimp tells of no delivery, and tries for three days to deliver: what has not bounced by then was delivered when it was sent.
+        """
+        return reported(self._http, self._audience, since, self._clock())
 
     def _member(self, member_id: str) -> str:
         return f"{self._members}/{quote(member_id, safe='')}"
@@ -297,7 +251,7 @@ class Mailchimp:
         if not remote_id or not status:
             raise RemoteUnavailable(f"{self._http.host} answers with contacts of a form that is not known")
         said = _STATES.get(status)
-        changed_at = _instant(member.get("last_changed"))
+        changed_at = moment(member.get("last_changed"))
         return RemoteRecord(
             id=str(remote_id),
             values={
@@ -307,7 +261,7 @@ class Mailchimp:
             changed_at=changed_at,
             is_deleted=status == "archived",
             consent=said,
-            consent_at=_instant(member.get("timestamp_opt")) if said == "granted" else changed_at if said else None,
+            consent_at=moment(member.get("timestamp_opt")) if said == "granted" else changed_at if said else None,
         )
 
 
@@ -321,11 +275,3 @@ def _body(values: Mapping[str, Plain]) -> dict[str, Any]:
 def _plain(value: Any) -> Plain:
     """A merge field as a plain value; None for an empty one, and for an address in parts."""
     return value if isinstance(value, str | int | float | bool) and value != "" else None
-
-
-def _instant(text: Any) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return found if found.tzinfo is not None else None

@@ -62,7 +62,7 @@ def _listed(given: Iterable[SyncField]) -> tuple[SyncField, ...]:
 
 @attrs.frozen(kw_only=True)
 class SyncPlan(Generic[R]):
-    """How records of a class are kept in step with another system. One plan belongs to one system and one class.
+    """How records of a class are kept in step with another system. Each class of a system has a plan of its own.
 
     Args:
         name: what the system is called in `external_ids`, and by which the store remembers how far it came.
@@ -110,6 +110,12 @@ class SyncPlan(Generic[R]):
         ):
             if word not in known:
                 raise InvalidInput(f"{name}={word!r} is unknown; {choices(str(word), known)}")
+        known_fields = {info.name for info in fields(self.cls)}
+        strange = next((each for each in self.defaults if each not in known_fields), None)
+        if strange is not None:
+            raise InvalidInput(
+                f"defaults: {self.cls.__name__} has no field {strange!r}; {choices(strange, sorted(known_fields))}"
+            )
         for each in self.fields:
             _check_field(each, self.cls)
         names = [each.remote for each in self.fields]
@@ -123,8 +129,14 @@ class SyncPlan(Generic[R]):
             raise InvalidInput(
                 "match='email' needs a SyncField('contact_points.email', ...); add it, or leave match= out"
             )
-        if self.consent is not None and not issubclass(self.cls, Customer):
+        if self.consent is None:
+            return
+        if not issubclass(self.cls, Customer):
             raise InvalidInput(f"a {self.cls.__name__} gives no consent; leave consent= out, or sync customers")
+        if self.consent.channel not in get_args(Channel):
+            raise InvalidInput(
+                f"channel={self.consent.channel!r} is unknown; {choices(self.consent.channel, get_args(Channel))}"
+            )
 
     @property
     def _email(self) -> SyncField | None:
@@ -166,6 +178,12 @@ class SyncPlan(Generic[R]):
 
 
 def _check_field(each: SyncField, cls: type[Record]) -> None:
+    if not isinstance(each, SyncField):
+        raise InvalidInput(f"fields holds a {type(each).__name__}; give fields such as SyncField('name')")
+    if each.remote in get_args(SyncDirection):
+        raise InvalidInput(
+            f"remote={each.remote!r} is a direction and no name; write SyncField({each.path!r}, direction={each.remote!r})"
+        )
     if each.direction not in get_args(SyncDirection):
         raise InvalidInput(
             f"direction={each.direction!r} is unknown; {choices(each.direction, get_args(SyncDirection))}"

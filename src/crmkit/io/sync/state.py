@@ -40,7 +40,7 @@ class Memory:
     """The notes of a store in which a synchronisation remembers. They hold ids and digests, and nothing personal."""
 
     def __init__(self, store: Store, name: str) -> None:
-        """Remember under the name of a system."""
+        """Remember under a name that no other plan has."""
         self._store = store
         self._name = f"sync:{name}"
 
@@ -69,10 +69,9 @@ class Memory:
         if pair == was:
             return
         self._store.set_note(self._ours(record_id), _text(pair), was=None if was is None else _text(was))
-        if was is None or was.remote_id != pair.remote_id:
-            before = self.record_id(pair.remote_id)
-            if before != record_id:
-                self._store.set_note(self._theirs(pair.remote_id), record_id, was=before)
+        before = self.record_id(pair.remote_id)
+        if before is None or (before != record_id and pair.ended is None):
+            self._store.set_note(self._theirs(pair.remote_id), record_id, was=before)
 
     def record_id(self, remote_id: str) -> str | None:
         """Return the id that a record of the other system has or had here; None for an unknown one."""

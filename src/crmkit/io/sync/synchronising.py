@@ -74,7 +74,7 @@ def synchronise(store: Store, remote: Remote, plan: SyncPlan[R], *, at: datetime
     now = attrs.evolve(plan, where=plan.where.at(moment, "UTC"))
     # A rule that does not fit the class is the plan's fault, and not that of every record.
     store.count(plan.cls, now.where & (field("id") == "-"))
-    memory = Memory(store, plan.name)
+    memory = Memory(store, f"{plan.name}:{plan.cls.__name__}")
     here = Here(store, now, moment, by, memory, Consents(store, plan.name, plan.consent, moment))
     return _Run(remote, here, now, memory.progress()).run()
 
@@ -231,7 +231,11 @@ class _Run(Generic[R]):
 
     def _is_agreed(self, ours: Ours) -> bool:
         """Whether a record here is what it was when both sides last agreed, so that nobody need be asked."""
-        if not ours.is_live or ours.pair is None or ours.record.external_ids.get(self.plan.name) != ours.pair.remote_id:
+        if (
+            not ours.is_live
+            or ours.pair is None
+            or str(ours.record.external_ids.get(self.plan.name)) != ours.pair.remote_id
+        ):
             return False
         values = self.plan.values(ours.record)
         is_same = all(name in ours.pair.base and ours.pair.base[name][0] == digest(values[name]) for name in values)
