@@ -6,7 +6,7 @@ import attrs
 
 from crmkit.errors import InvalidInput
 from crmkit.model.money import Money
-from crmkit.model.subscription import Moved, Subscription, allow, anchor_of
+from crmkit.model.subscription import Moved, S, Subscription, allow, anchor_of
 from crmkit.model.term import end_of_term, period_of, portion
 from crmkit.model.transition import Transition, changed
 
@@ -28,14 +28,14 @@ class PlanChange:
 
 
 def renew(
-    subscription: Subscription,
+    subscription: S,
     on: date,
     *,
     at: datetime,
     grace_days: int = 0,
     by: str | None = None,
     reason: str | None = None,
-) -> Moved:
+) -> Moved[S]:
     """Add the next term, which begins where the old one ended, whether renewed early or at most `grace_days` late.
 
     The transition is of `term_ends_on`. Raises `InvalidTransition` for a subscription that is not active or has no

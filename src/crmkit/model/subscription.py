@@ -7,7 +7,7 @@ status as it is, `renew` and `change_plan`, are in `crmkit.model.billing`.
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 from crmkit.errors import InvalidInput, InvalidRecord, InvalidTransition
 from crmkit.model.identity import new_id
@@ -75,7 +75,9 @@ class Subscription(Record):
             raise InvalidRecord(f"Subscription.term_months: {self.term_months} is no term; give at least 1, or None")
 
 
-Moved = tuple[Subscription, Transition]
+S = TypeVar("S", bound=Subscription)
+Moved = tuple[S, Transition]
+"""A subscription, of the class that it was of before, and the transition of its move."""
 
 
 def possible_moves(subscription: Subscription) -> tuple[str, ...]:
@@ -110,8 +112,8 @@ def anchor_of(subscription: Subscription) -> date | None:
 
 
 def start_trial(
-    subscription: Subscription, ends_on: date, *, at: datetime, by: str | None = None, reason: str | None = None
-) -> Moved:
+    subscription: S, ends_on: date, *, at: datetime, by: str | None = None, reason: str | None = None
+) -> Moved[S]:
     """Start the trial of a new subscription, up to, not including, a day; the transition has no `before`."""
     allow(subscription, "start_trial")
     trial = subscription.replace(trial_ends_on=ends_on)
@@ -119,14 +121,14 @@ def start_trial(
 
 
 def activate(
-    subscription: Subscription,
+    subscription: S,
     on: date,
     *,
     at: datetime,
     status: str = "Active",
     by: str | None = None,
     reason: str | None = None,
-) -> Moved:
+) -> Moved[S]:
     """Begin the first term on a day, after a trial or without one; without one the transition has no `before`.
 
     >>> new = Subscription(customer_id="ann", plan="Gym", price=Money("99", "PLN"), term_months=1)
@@ -146,7 +148,7 @@ def activate(
 
 
 def freeze(
-    subscription: Subscription,
+    subscription: S,
     on: date,
     until: date | None = None,
     *,
@@ -154,7 +156,7 @@ def freeze(
     status: str = "Frozen",
     by: str | None = None,
     reason: str | None = None,
-) -> Moved:
+) -> Moved[S]:
     """Suspend an active subscription from a day of its term on; it is meant to go on `until` a later day begins."""
     allow(subscription, "freeze")
     if subscription.term_ends_on is not None and on >= subscription.term_ends_on:
@@ -168,14 +170,14 @@ def freeze(
 
 
 def unfreeze(
-    subscription: Subscription,
+    subscription: S,
     on: date,
     *,
     at: datetime,
     status: str = "Active",
     by: str | None = None,
     reason: str | None = None,
-) -> Moved:
+) -> Moved[S]:
     """Let a frozen subscription go on from a day; its term and its billing period are longer by the days frozen."""
     allow(subscription, "unfreeze")
     assert subscription.frozen_on is not None
@@ -193,13 +195,13 @@ def unfreeze(
 
 
 def mark_past_due(
-    subscription: Subscription,
+    subscription: S,
     *,
     at: datetime,
     status: str = "Past due",
     by: str | None = None,
     reason: str | None = None,
-) -> Moved:
+) -> Moved[S]:
     """Note that an active subscription was not paid in time."""
     allow(subscription, "mark_past_due")
     owing = subscription.replace(status=status, category="past_due")
@@ -207,13 +209,13 @@ def mark_past_due(
 
 
 def recover(
-    subscription: Subscription,
+    subscription: S,
     *,
     at: datetime,
     status: str = "Active",
     by: str | None = None,
     reason: str | None = None,
-) -> Moved:
+) -> Moved[S]:
     """Note that a subscription that was past due is paid after all."""
     allow(subscription, "recover")
     active = subscription.replace(status=status, category="active")
@@ -221,14 +223,14 @@ def recover(
 
 
 def cancel_at_end(
-    subscription: Subscription,
+    subscription: S,
     on: date,
     *,
     at: datetime,
     status: str = "Cancelled",
     by: str | None = None,
     reason: str | None = None,
-) -> Moved:
+) -> Moved[S]:
     """Let an active subscription end with its term or, without one, with the billing period that a day lies in."""
     allow(subscription, "cancel_at_end")
     ends_on = _paid_until(subscription, on)
@@ -237,13 +239,13 @@ def cancel_at_end(
 
 
 def undo_cancel(
-    subscription: Subscription,
+    subscription: S,
     *,
     at: datetime,
     status: str = "Active",
     by: str | None = None,
     reason: str | None = None,
-) -> Moved:
+) -> Moved[S]:
     """Let a subscription that was cancelled, but has not lapsed, go on as if it had not been."""
     allow(subscription, "undo_cancel")
     active = subscription.replace(status=status, category="active", cancels_on=None, cancel_reason=None)
@@ -251,14 +253,14 @@ def undo_cancel(
 
 
 def lapse(
-    subscription: Subscription,
+    subscription: S,
     as_of: date,
     *,
     at: datetime,
     status: str = "Lapsed",
     by: str | None = None,
     reason: str | None = None,
-) -> Moved:
+) -> Moved[S]:
     """End a subscription that covers nothing any more on a day; one that is past due may lapse on any day.
 
     `at` is when the cover ended, which may be long before somebody notices.
@@ -272,8 +274,8 @@ def lapse(
 
 
 def terminate(
-    subscription: Subscription, *, at: datetime, status: str = "Ended", by: str | None = None, reason: str | None = None
-) -> Moved:
+    subscription: S, *, at: datetime, status: str = "Ended", by: str | None = None, reason: str | None = None
+) -> Moved[S]:
     """End a subscription at once, whatever it still covers."""
     allow(subscription, "terminate")
     lapsed = subscription.replace(status=status, category="lapsed", ended_at=at, cancel_reason=reason)
@@ -281,14 +283,14 @@ def terminate(
 
 
 def win_back(
-    subscription: Subscription,
+    subscription: S,
     on: date,
     *,
     at: datetime,
     status: str = "Active",
     by: str | None = None,
     reason: str | None = None,
-) -> Moved:
+) -> Moved[S]:
     """Begin a new subscription, like a lapsed one and naming it, on a day.
 
     The lapsed one stays as it is; for another plan or price, replace them in it first. The transition is of the new one
@@ -329,7 +331,7 @@ def _paid_until(subscription: Subscription, on: date) -> date | None:
     return period_of(anchor, subscription.billing_months, on)[1]
 
 
-def _extended(subscription: Subscription, frozen_on: date, days: int) -> Subscription:
+def _extended(subscription: S, frozen_on: date, days: int) -> S:
     paid_until = _paid_until(subscription, frozen_on)
     if days == 0 or paid_until is None:
         return subscription

@@ -1,13 +1,17 @@
 """The top of the page: one card for every KPI, and how many deals there are."""
 
+from crmkit.metrics import Measure
 from crmkit.report.figures import Figures, Kpi
 from crmkit.report.format import MISSING, counted, escaped, interval, number, quantity, unit_word
 from crmkit.report.markup import facts, paragraph
 
+_FEW = 3
+"""Fewer records than this are the reason why there is no interval; of more there is none by definition."""
+
 
 def cards(figures: Figures) -> str:
     """Return a card for every KPI: its value, how sure that is, what it is made of, and what it means."""
-    return "\n".join(['<div class="cards">', *map(_card, figures.kpis.values()), "</div>"])
+    return "\n".join(['<div class="cards">', *map(card, figures.kpis.values()), "</div>"])
 
 
 def totals(figures: Figures) -> str:
@@ -43,11 +47,21 @@ def basis(kpi: Kpi) -> str:
         case "nps":
             kinds = ", ".join(f"{number(count)} {kind}" for kind, count in details.items())
             return f"{counted(total.n, 'answer')}: {kinds}"
-        case _:
+        case "first_contact_resolution":
             return f"{made_of} at first contact of {counted(total.n, 'resolved ticket')}"
+        case _:
+            return _made_of(total)
 
 
-def _card(kpi: Kpi) -> str:
+def _made_of(total: Measure) -> str:
+    """What any KPI can say: what was divided by what, or how many records there were."""
+    if total.numerator is None or not total.denominator:
+        return counted(total.n, "record")
+    return f"{number(total.numerator)} {'of' if total.unit == 'share' else '/'} {number(total.denominator)}"
+
+
+def card(kpi: Kpi) -> str:
+    """Return the card of one KPI."""
     total, name = kpi.total, kpi.definition.name
     lines = [
         f'<article class="card" aria-labelledby="{name}-card">',
@@ -67,6 +81,7 @@ def _evidence(kpi: Kpi) -> list[str]:
         return [paragraph(f"No value: {total.reason}.", "reason")]
     bounds = interval(total.low, total.high, total.unit)
     known = f"95 % interval {bounds} {unit_word(total.unit)}".rstrip()
-    sure = "Too few records for an interval" if bounds == MISSING else known
+    unsure = "Too few records for an interval" if total.n < _FEW else "Has no interval"
+    sure = unsure if bounds == MISSING else known
     caveats = [paragraph(f"Note: {caveat}.", "reason") for caveat in kpi.caveats]
     return [paragraph(sure, "interval"), paragraph(basis(kpi), "basis"), *caveats]

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
-from importlib.resources import files
-from string import Template
 from typing import Any
 
 from crmkit.report.cards import cards, totals
@@ -11,6 +9,7 @@ from crmkit.report.figures import Figures, figures
 from crmkit.report.format import escaped, moment, month_of
 from crmkit.report.markup import facts, paragraph, section
 from crmkit.report.notes import Notice, about_data, definitions
+from crmkit.report.parts import framed
 from crmkit.report.series import charts, owner_table
 
 _ALL_DATA = (
@@ -59,16 +58,8 @@ def page(
     say = progress or (lambda _: None)
     found = figures(tables, as_of=as_of, tz=tz, say=say)
     say("Writing the page")
-    return Template(_packaged("page.html")).substitute(
-        title=escaped(title),
-        style=_packaged("page.css"),
-        header=_header(found, title, subtitle, moment(as_of, tz), tz),
-        main="\n".join(_sections(found, notices, owners or {})),
-    )
-
-
-def _packaged(name: str) -> str:
-    return files("crmkit.report").joinpath(name).read_text("utf-8")
+    header = _header(found, title, subtitle, moment(as_of, tz), tz)
+    return framed(title, header, "\n".join(_sections(found, notices, owners or {})))
 
 
 def _header(found: Figures, title: str, subtitle: str | None, as_of: str, tz: str) -> str:

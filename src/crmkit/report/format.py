@@ -57,14 +57,14 @@ def digits(value: float | None, unit: str) -> str:
         return number(100 * value, 1)
     if unit == "points":
         return number(value, 1, signed=True)
-    if unit == "days":
+    if unit in ("days", "minutes", "count", "score"):
         return number(value, 1).removesuffix(".0")
     return number(value, 0 if abs(value) >= _WHOLE_FROM else money.decimals(unit))
 
 
 def unit_word(unit: str) -> str:
     """Return what stands behind a value of this unit: nothing for money of an unknown currency."""
-    return {"share": "%", "money": ""}.get(unit, unit)
+    return {"share": "%", "money": "", "count": "", "score": ""}.get(unit, unit)
 
 
 def quantity(value: float | None, unit: str) -> str:

@@ -63,6 +63,11 @@ def _owner_row(owner: Owner, names: Mapping[str, str]) -> list[str]:
     return [f"<bdi>{escaped(name)}</bdi>", *map(escaped, cells)]
 
 
+def figure_of(kpi: Kpi, months: Sequence[Period]) -> str:
+    """Return the chart of a KPI over some months, or why there is none."""
+    return _figure(_of_kpi(kpi, months))
+
+
 def _of_kpi(kpi: Kpi, months: Sequence[Period]) -> _Series:
     measures = {measure.period: measure for measure in kpi.months}
     before = Measure(value=None, unit=kpi.total.unit, n=0, reason="no data yet")
@@ -101,7 +106,10 @@ def _figure(series: _Series) -> str:
 
 def _latest(series: _Series) -> str:
     """The last month that is over, which is the one to compare with; the running one may still change much."""
-    period, measure = [month for month in series.months if not month[1].partial][-1]
+    whole = [month for month in series.months if not month[1].partial]
+    if not whole:
+        return "No month is over yet"
+    period, measure = whole[-1]
     reason = f" ({measure.reason})" if measure.reason else ""
     return f"Last full month, {month_of(period.start)}: {quantity(measure.value, series.unit)}{reason}"
 
