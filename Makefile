@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test engines lint types floors docs wheel bench clean
+.PHONY: demo test engines lint types vertical floors docs wheel bench clean
 
 demo: $(VENV)/crmkit
 	$(BIN)/crmkit demo
@@ -18,6 +18,11 @@ test: $(VENV)/test
 # The engines that `test` leaves out: Ibis and PySpark, which takes Java from a wheel where the machine has none.
 engines: $(VENV)/engines
 	$(BIN)/pytest -n0 tests/engines
+
+# A product on crmkit, installed as a company would; its tests see that it uses public names alone.
+vertical: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --no-deps --editable examples/fitness_club
+	cd examples/fitness_club && $(abspath $(BIN))/mypy && $(abspath $(BIN))/pytest
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check

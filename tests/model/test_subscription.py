@@ -35,12 +35,12 @@ NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
 TRIAL_DAYS, LATEST = 14, 100_000
 
 
-def upgrade(subscription: Subscription, on: date, **when: Any) -> Moved:
+def upgrade(subscription: Subscription, on: date, **when: Any) -> Moved[Subscription]:
     change = change_plan(subscription, "Plus", Money("129", "PLN"), on, **when)
     return change.subscription, change.transition
 
 
-MOVES: dict[str, Callable[..., Moved]] = {
+MOVES: dict[str, Callable[..., Moved[Subscription]]] = {
     "start_trial": lambda subscription, on, **when: start_trial(subscription, on + timedelta(TRIAL_DAYS), **when),
     "activate": activate,
     "freeze": freeze,
@@ -253,7 +253,7 @@ def test_who_is_won_back_has_a_new_subscription_and_the_old_one_stays_ended() ->
         (lambda active: activate(new(term_months=10**6), date(2025, 1, 1), at=NOON), "is no day between the years"),
     ],
 )
-def test_a_day_that_does_not_fit_is_refused_by_name(wrong: Callable[[Subscription], Moved], message: str) -> None:
+def test_a_day_that_does_not_fit_is_refused_by_name(wrong: Callable[[Subscription], Moved[Subscription]], message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         wrong(started(date(2025, 1, 31), term_months=1))
 

@@ -415,3 +415,15 @@ def test_a_person_who_was_erased_does_not_come_back(tmp_path: Path) -> None:
         assert reasons == {2: erased, 3: (), 4: erased}
         plan.apply(store)
     assert not any(each.name == "Ann Kowalska" for each in store.every(Customer))
+
+
+def test_of_a_file_that_is_mapped_twice_only_what_nobody_reads_is_told(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("no,name,firm,colour\n1,Ann,Acme,red\n")
+    kinds = {
+        "no": {"kind": {"value": "person"}, "name": "name"},
+        "firm": {"kind": {"value": "organization"}, "name": "firm"},
+    }
+    files = [{"path": "people.csv", "record": "Customer", "key": key, "fields": each} for key, each in kinds.items()]
+    with plan_import(MemoryStore(), tmp_path, mapping=folder_mapping(source="till", files=files)) as plan:
+        told = [each.message for each in plan.problems if "not imported" in each.message]
+    assert told == ["columns that are not imported: 'colour'"]

@@ -79,6 +79,7 @@ class Planner:
         for file in self._mapping.files:
             self._learn(file)
         files = [self._first_look(folder, file) for file in self._mapping.files]
+        self._tell_unused(files)
         pipelines = {each.id: each for each in self._stages.learned()}
         self._plan_pipelines()
         for looked in files:
@@ -127,11 +128,17 @@ class Planner:
             elif maker.register(row) is None:
                 self._look_up(looked, row)
                 self._stages.see(wide, row)
-        unused = [repr(column) for column in present if column not in {*wide.columns, REASON}]
-        if unused:
-            self._findings.inform(file.path, f"columns that are not imported: {', '.join(unused)}")
         looked.maker = attrs.evolve(maker, file=evidence.resolved())
         return looked
+
+    def _tell_unused(self, files: Sequence[_File]) -> None:
+        """Tell of each file, which may be mapped several times, the columns that nothing reads."""
+        sources = {looked.maker.file.path: looked.source for looked in files}
+        for path, source in sources.items():
+            used = {column for each in files if each.maker.file.path == path for column in each.maker.file.columns}
+            unused = [repr(column) for column in source.columns() if column not in {*used, REASON}]
+            if unused:
+                self._findings.inform(path, f"columns that are not imported: {', '.join(unused)}")
 
     def _look_up(self, looked: _File, row: Row) -> None:
         """Find the stored record that a row is about."""
