@@ -253,7 +253,9 @@ def test_who_is_won_back_has_a_new_subscription_and_the_old_one_stays_ended() ->
         (lambda active: activate(new(term_months=10**6), date(2025, 1, 1), at=NOON), "is no day between the years"),
     ],
 )
-def test_a_day_that_does_not_fit_is_refused_by_name(wrong: Callable[[Subscription], Moved[Subscription]], message: str) -> None:
+def test_a_day_that_does_not_fit_is_refused_by_name(
+    wrong: Callable[[Subscription], Moved[Subscription]], message: str
+) -> None:
     with pytest.raises(InvalidInput, match=message):
         wrong(started(date(2025, 1, 31), term_months=1))
 
