@@ -211,7 +211,7 @@ def test_all_is_the_same_whole_weeks_later(published: Path, cdnow: pl.DataFrame)
     ("options", "complaint"),
     [
         ({"horizon_months": 0}, "horizon_months=0 is out of range; give a whole number from 1"),
-        ({"horizon_months": 1.5}, "horizon_months=1.5 is no number"),
+        ({"horizon_months": 1.5}, "horizon_months=1.5 is out of range"),
         ({"margin": 1.2}, "margin=1.2 is no part of revenue"),
         ({"discount": -0.1}, "discount=-0.1"),
         ({"unit": "weeks"}, "unit='weeks' is not a unit of time"),
