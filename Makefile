@@ -17,7 +17,7 @@ test: $(VENV)/test
 
 # The engines that `test` leaves out: Ibis and PySpark, which takes Java from a wheel where the machine has none.
 engines: $(VENV)/engines
-	$(BIN)/pytest -n0 tests/engines
+	$(BIN)/pytest tests/engines
 
 # A product on crmkit, installed as a company would; its tests see that it uses public names alone.
 vertical: $(VENV)/dev

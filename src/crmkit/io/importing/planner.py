@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from crmkit.errors import ImportFailed, InvalidInput, choices
+from crmkit.io import matching
 from crmkit.io.columns import ColumnEvidence, check_columns
 from crmkit.io.folder import Progress
 from crmkit.io.formats import Row
@@ -22,7 +23,6 @@ from crmkit.io.importing.steps import Action, Staging
 from crmkit.io.importing.stored import NOTHING, Stored
 from crmkit.io.links import Links
 from crmkit.io.mapping import FileMapping, FolderMapping
-from crmkit.io.matching import find_matches
 from crmkit.io.points import read_points
 from crmkit.io.privacy.suppression import is_anybody_suppressed, is_suppressed
 from crmkit.io.problems import Findings
@@ -211,7 +211,7 @@ class Planner:
             return
         if self._keeps_out(file, row, made):
             return
-        if self._wishes.warn_duplicates and isinstance(made, Customer) and find_matches(made, self._store):
+        if self._wishes.warn_duplicates and isinstance(made, Customer) and matching.find_matches(made, self._store):
             self._findings.warn(file.maker.file.path, "looks like a customer who is stored already", row.line)
         self._step(file, row, made, self._entries(file, row, made))
 
