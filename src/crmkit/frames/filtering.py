@@ -31,6 +31,13 @@ _Answers = Mapping[Comparison, str]
 """The columns that have what comparisons ask of related records."""
 
 
+def check_rule(where: Any) -> Rule:
+    """Return the rule that an argument `where` gives; raise `InvalidInput` for what is none."""
+    if not isinstance(where, Rule):
+        raise InvalidInput(f"where={where!r} is no rule; give one such as field('source') == 'web' of crmkit.rules")
+    return where
+
+
 def filter_columns(where: Rule, cls: type[Record], classes: Iterable[type[Record]] = ()) -> list[str]:
     """Return the published columns that a rule reads; raise `InvalidInput` for a rule that does not fit the class, or a field
     that has no column. Related records may be those of `classes` too.

@@ -10,6 +10,7 @@ import narwhals as nw
 
 from crmkit.errors import InvalidInput, choices
 from crmkit.frames.door import engine_of, moment, period_of
+from crmkit.frames.filtering import check_rule
 from crmkit.frames.rates import Conversion, Rates
 from crmkit.frames.table import Table, group_columns, open_table
 from crmkit.frames.tally import Counts, Key, Question, Sums, Tally, question
@@ -174,7 +175,7 @@ class Scope:
 def make_scope(definition: Definition, method: str, asked: Asked) -> Scope:
     """Check the arguments of a KPI; raise `InvalidInput`, which names the argument, for one that cannot be used."""
     given = {**DEFAULTS, **asked}
-    tz, ci, where = given["tz"], given["ci"], given["where"]
+    tz, ci = given["tz"], given["ci"]
     zone(tz)
     if not isinstance(method, str) or method not in definition.methods:
         raise InvalidInput(
@@ -182,8 +183,7 @@ def make_scope(definition: Definition, method: str, asked: Asked) -> Scope:
         )
     if ci is not None:
         quantile_of_normal(ci)
-    if not isinstance(where, Rule):
-        raise InvalidInput(f"where={where!r} is no rule; give one such as field('source') == 'web' of crmkit.rules")
+    where = check_rule(given["where"])
     if given["rates"] is not None and not isinstance(given["rates"], Rates):
         raise InvalidInput("rates= takes crmkit.metrics.Rates(table=..., into='EUR'), or None")
     if given["related"] is not None and not isinstance(given["related"], Mapping):

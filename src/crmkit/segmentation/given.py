@@ -5,6 +5,7 @@ from typing import Any
 import narwhals as nw
 
 from crmkit.errors import InvalidInput, MissingExtra
+from crmkit.frames.filtering import check_rule
 from crmkit.rules import Rule
 
 
@@ -28,9 +29,7 @@ def as_given(rows: nw.LazyFrame[Any], data: Any) -> Any:
 
 def asked_rule(where: Any, as_of: Any, tz: str) -> Rule:
     """Return a rule as it is asked at a moment; raise `InvalidInput` for what is none."""
-    if not isinstance(where, Rule):
-        raise InvalidInput(f"where={where!r} is no rule; give one such as field('source') == 'web' of crmkit.rules")
-    return where.at(as_of, tz)
+    return check_rule(where).at(as_of, tz)
 
 
 def check_whole(value: Any, name: str, least: int | None = 1) -> int:
