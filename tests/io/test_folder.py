@@ -8,7 +8,7 @@ import pytest
 
 from crmkit.errors import ImportFailed
 from crmkit.io.folder import read_folder
-from crmkit.io.links import imported_id
+from crmkit.io.mapping.links import imported_id
 from crmkit.model import (
     RECORDS,
     Contact,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from crmkit.errors import CrmError, ImportFailed
 from crmkit.io.folder import Imported, read_folder
-from crmkit.io.problems import Problem
+from crmkit.io.mapping.problems import Problem
 from crmkit.model import Deal, SurveyResponse
 from tests.io.club import (
     ALL,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from crmkit.io.folder import Progress
 from crmkit.io.importing import Applied, ImportPlan, plan_import
-from crmkit.io.mapping import FolderMapping
+from crmkit.io.mapping.files import FolderMapping
 
 if TYPE_CHECKING:
     from crmkit.crm.facade import CRM

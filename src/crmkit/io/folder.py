@@ -7,13 +7,13 @@ from typing import TypeVar, cast
 
 import attrs
 
-from crmkit.io.columns import ColumnEvidence, check_columns
 from crmkit.io.formats import csv
 from crmkit.io.formats.row import Row
-from crmkit.io.links import Links
-from crmkit.io.mapping import NAME, FileMapping, read_mapping
-from crmkit.io.problems import Findings, Problem
-from crmkit.io.rows import RecordMaker
+from crmkit.io.mapping.columns import ColumnEvidence, check_columns
+from crmkit.io.mapping.files import NAME, FileMapping, read_mapping
+from crmkit.io.mapping.links import Links
+from crmkit.io.mapping.problems import Findings, Problem
+from crmkit.io.mapping.rows import RecordMaker
 from crmkit.model import RECORDS, Pipeline, Record
 
 R = TypeVar("R", bound=Record)
@@ -44,7 +44,7 @@ class Imported:
 def read_folder(folder: Path | str, *, mapping: Path | str | None = None, progress: Progress | None = None) -> Imported:
     """Return the records that the files of a folder hold, all of them or none.
 
-    Reading twice gives equal records, with the ids of `crmkit.io.links.imported_id`. The order of the files in the mapping makes no
+    Reading twice gives equal records, with the ids of `crmkit.io.mapping.links.imported_id`. The order of the files in the mapping makes no
     difference. White space around a cell is not part of it, and a blank cell leaves its field at its default. A cell that should be
     the key of another row and is none leaves the link empty and is kept in `custom`.
 

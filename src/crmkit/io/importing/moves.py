@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from crmkit.io.field_mapping import EntryMapping
 from crmkit.io.formats import Row
-from crmkit.io.links import imported_id
+from crmkit.io.mapping.fields import EntryMapping
+from crmkit.io.mapping.links import imported_id
 from crmkit.model import Deal, Pipeline, Record, Transition, fields
 from crmkit.model.transition import changed
 

@@ -11,7 +11,7 @@ from crmkit.io.folder import Progress
 from crmkit.io.importing.applying import Applied, apply_steps
 from crmkit.io.importing.payload import Payloads
 from crmkit.io.importing.steps import ACTIONS, Action, Staging, Step
-from crmkit.io.problems import Problem
+from crmkit.io.mapping.problems import Problem
 from crmkit.io.stores.port import Store
 from crmkit.model import Record
 

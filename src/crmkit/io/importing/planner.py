@@ -11,7 +11,6 @@ import attrs
 
 from crmkit.errors import ImportFailed, InvalidInput, choices
 from crmkit.io import matching
-from crmkit.io.columns import ColumnEvidence, check_columns
 from crmkit.io.folder import Progress
 from crmkit.io.formats import Row
 from crmkit.io.importing.moves import entered, is_moved, moved
@@ -21,12 +20,13 @@ from crmkit.io.importing.sources import REASON, Source
 from crmkit.io.importing.stages import Stages
 from crmkit.io.importing.steps import Action, Staging
 from crmkit.io.importing.stored import NOTHING, Stored
-from crmkit.io.links import Links
-from crmkit.io.mapping import FileMapping, FolderMapping
-from crmkit.io.points import read_points
+from crmkit.io.mapping.columns import ColumnEvidence, check_columns
+from crmkit.io.mapping.files import FileMapping, FolderMapping
+from crmkit.io.mapping.links import Links
+from crmkit.io.mapping.points import read_points
+from crmkit.io.mapping.problems import Findings
+from crmkit.io.mapping.rows import Reading, RecordMaker
 from crmkit.io.privacy.suppression import is_anybody_suppressed, is_suppressed
-from crmkit.io.problems import Findings
-from crmkit.io.rows import Reading, RecordMaker
 from crmkit.io.stores.port import Store
 from crmkit.model import Customer, Deal, Record, Transition
 from crmkit.model.records import family

@@ -13,7 +13,7 @@ from crmkit.io.importing.plan import ImportPlan
 from crmkit.io.importing.planner import Planner, Wishes
 from crmkit.io.importing.sources import original_name
 from crmkit.io.importing.steps import Staging
-from crmkit.io.mapping import NAME, FileMapping, FolderMapping, read_mapping
+from crmkit.io.mapping.files import NAME, FileMapping, FolderMapping, read_mapping
 from crmkit.io.presets import mapping_for
 from crmkit.io.stores.port import Store
 from crmkit.model import RECORDS, Pipeline

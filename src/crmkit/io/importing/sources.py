@@ -7,9 +7,9 @@ from typing import Any
 import attrs
 
 from crmkit.io import formats
-from crmkit.io.field_mapping import cell_text
 from crmkit.io.formats import Format, Row, csv
-from crmkit.io.mapping import FileMapping
+from crmkit.io.mapping.fields import cell_text
+from crmkit.io.mapping.files import FileMapping
 
 REASON = "crmkit: why not imported"
 """The column of a file of rejects that says why; an import passes it over."""

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from crmkit.io.formats import Row
 from crmkit.io.importing.steps import Action
-from crmkit.io.mapping import FileMapping, FolderMapping
-from crmkit.io.stage_names import category_named
+from crmkit.io.mapping.files import FileMapping, FolderMapping
+from crmkit.io.mapping.stage_names import category_named
 from crmkit.io.stores.port import Store
 from crmkit.model import Deal, Pipeline, Stage
 

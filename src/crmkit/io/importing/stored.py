@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import attrs
 
 from crmkit.io.importing.steps import Staging
-from crmkit.io.rows import is_text
+from crmkit.io.mapping.rows import is_text
 from crmkit.io.stores.port import Store
 from crmkit.io.stores.reaching import SEPARATORS, keys_of
 from crmkit.model import Alias, Record

@@ -12,11 +12,11 @@ import attrs
 
 from crmkit.errors import ImportFailed
 from crmkit.io import formats
-from crmkit.io.columns import ColumnEvidence
-from crmkit.io.field_mapping import cell_text
 from crmkit.io.formats import Row
 from crmkit.io.importing.synonyms import EMAIL, KEYS, PARTS, PHONE, POINTS, RECORDS_BY_WORDS, TITLES, WEB
-from crmkit.io.mapping import folder_mapping
+from crmkit.io.mapping.columns import ColumnEvidence
+from crmkit.io.mapping.fields import cell_text
+from crmkit.io.mapping.files import folder_mapping
 from crmkit.io.presets import words_for
 
 _SAMPLE = 2000

@@ -9,12 +9,12 @@ import attrs
 
 from crmkit.errors import ImportFailed
 from crmkit.io import formats
-from crmkit.io.field_mapping import cell_text
-from crmkit.io.mapping import FolderMapping, folder_mapping
+from crmkit.io.mapping.fields import cell_text
+from crmkit.io.mapping.files import FolderMapping, folder_mapping
+from crmkit.io.mapping.stage_names import category_named
 from crmkit.io.presets.columns import plain
 from crmkit.io.presets.preset import Preset
 from crmkit.io.presets.recognition import columns_of, recognise
-from crmkit.io.stage_names import category_named
 
 _TABLES = ("csv", "tsv", "excel", "json_lines", "json", "parquet", "vcard")
 _ENDINGS = frozenset(ending for name in _TABLES for ending in formats.by_name(name).endings)

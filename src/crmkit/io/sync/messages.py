@@ -9,7 +9,7 @@ import attrs
 
 from crmkit.codec import instant_to_text
 from crmkit.errors import NotFound
-from crmkit.io.links import imported_id
+from crmkit.io.mapping.links import imported_id
 from crmkit.io.privacy.suppression import is_suppressed
 from crmkit.io.stores.port import Reaching, Stamp, Store
 from crmkit.io.stores.reaching import email_key

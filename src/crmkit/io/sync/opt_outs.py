@@ -5,7 +5,7 @@ from datetime import datetime
 
 import attrs
 
-from crmkit.io.links import imported_id
+from crmkit.io.mapping.links import imported_id
 from crmkit.io.stores.port import Store
 from crmkit.io.sync.agreement import NOTHING_SAID, Said, agree_on_consent
 from crmkit.io.sync.plan import SyncConsent

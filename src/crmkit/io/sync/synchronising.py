@@ -8,7 +8,7 @@ from typing import Generic
 import attrs
 
 from crmkit.errors import Conflict, InvalidInput, InvalidRecord, InvalidTransition, NotFound
-from crmkit.io.links import imported_id
+from crmkit.io.mapping.links import imported_id
 from crmkit.io.privacy.suppression import is_suppressed
 from crmkit.io.stores.port import Changes, Store, unknown_class
 from crmkit.io.sync.agreement import Side, agree, base_of, digest

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import attrs
 
-from crmkit.io.cells import tidy
-from crmkit.io.field_mapping import FieldMapping
-from crmkit.io.problems import Lines, Problem
+from crmkit.io.mapping.cells import tidy
+from crmkit.io.mapping.fields import FieldMapping
+from crmkit.io.mapping.problems import Lines, Problem
 from crmkit.model import RECORDS, Pipeline, Record, fields
 from crmkit.model.records import family
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmkit.io.numbers import COMMA, PLAIN, POINT, NumberStyle, plain_number, split_currency, style_of
+from crmkit.io.mapping.numbers import COMMA, PLAIN, POINT, NumberStyle, plain_number, split_currency, style_of
 
 AMOUNTS = st.decimals(-(10**9), 10**9, places=2)
 

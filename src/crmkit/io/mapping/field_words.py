@@ -6,11 +6,11 @@ from typing import get_args
 import attrs
 
 from crmkit.errors import choices
-from crmkit.io.cells import AUTO, ISO, READABLE, Conventions, check_format, tidy
-from crmkit.io.dates import DAY_FIRST, MONTH_FIRST
-from crmkit.io.field_mapping import FieldMapping, Placeholders, PointMapping
-from crmkit.io.numbers import COMMA, PLAIN, POINT
-from crmkit.io.toml import Table
+from crmkit.io.mapping.cells import AUTO, ISO, READABLE, Conventions, check_format, tidy
+from crmkit.io.mapping.dates import DAY_FIRST, MONTH_FIRST
+from crmkit.io.mapping.fields import FieldMapping, Placeholders, PointMapping
+from crmkit.io.mapping.numbers import COMMA, PLAIN, POINT
+from crmkit.io.mapping.toml import Table
 from crmkit.model import Deal, FieldInfo, Money, Pipeline, Record, Transition, fields
 from crmkit.model.contact_point import ContactKind
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import attrs
 
-from crmkit.io.cells import ISO, CellReader, Conventions, cell_reader, tidy
 from crmkit.io.formats.row import Row
-from crmkit.io.numbers import PLAIN
+from crmkit.io.mapping.cells import ISO, CellReader, Conventions, cell_reader, tidy
+from crmkit.io.mapping.numbers import PLAIN
 from crmkit.model import FieldInfo, Money
 from crmkit.model.contact_point import ContactKind
 from crmkit.model.money import decimals

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmkit.io.cells import READABLE, Conventions, cell_reader, check_format
+from crmkit.io.mapping.cells import READABLE, Conventions, cell_reader, check_format
 from crmkit.model import Money
 from crmkit.model.shape import Kind, Shape
 

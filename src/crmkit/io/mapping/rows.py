@@ -6,13 +6,13 @@ from typing import Any
 import attrs
 
 from crmkit.errors import InvalidInput, InvalidRecord
-from crmkit.io.cells import tidy
-from crmkit.io.field_mapping import FieldMapping, cell_text, source_label
 from crmkit.io.formats.row import Row
-from crmkit.io.links import Links
-from crmkit.io.mapping import FileMapping
-from crmkit.io.points import joined_points, read_points
-from crmkit.io.problems import Findings
+from crmkit.io.mapping.cells import tidy
+from crmkit.io.mapping.fields import FieldMapping, cell_text, source_label
+from crmkit.io.mapping.files import FileMapping
+from crmkit.io.mapping.links import Links
+from crmkit.io.mapping.points import joined_points, read_points
+from crmkit.io.mapping.problems import Findings
 from crmkit.model import Deal, Pipeline, Record, fields
 from crmkit.model.deal import placed
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmkit.io.dates import DAY_FIRST, MONTH_FIRST, DateOrder, order_of, read_moment
+from crmkit.io.mapping.dates import DAY_FIRST, MONTH_FIRST, DateOrder, order_of, read_moment
 
 DAYS = st.dates(date(1900, 1, 1), date(2199, 12, 31))
 ORDERS = st.sampled_from([DAY_FIRST, MONTH_FIRST])

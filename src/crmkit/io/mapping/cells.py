@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
-from crmkit.io.dates import DAY_FIRST, MONTH_FIRST, read_moment
-from crmkit.io.numbers import COMMA, PLAIN, NumberStyle, plain_number, split_currency
+from crmkit.io.mapping.dates import DAY_FIRST, MONTH_FIRST, read_moment
+from crmkit.io.mapping.numbers import COMMA, PLAIN, NumberStyle, plain_number, split_currency
 from crmkit.model.money import Money, decimals
 from crmkit.model.shape import Kind, Shape, converter
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from crmkit.errors import ImportFailed, choices
-from crmkit.io.cells import AUTO
-from crmkit.io.dates import DAY_FIRST, MONTH_FIRST, order_told_by
-from crmkit.io.field_mapping import EntryMapping, FieldMapping
 from crmkit.io.formats.row import Row
-from crmkit.io.mapping import FileMapping
-from crmkit.io.numbers import COMMA, POINT, style_told_by
+from crmkit.io.mapping.cells import AUTO
+from crmkit.io.mapping.dates import DAY_FIRST, MONTH_FIRST, order_told_by
+from crmkit.io.mapping.fields import EntryMapping, FieldMapping
+from crmkit.io.mapping.files import FileMapping
+from crmkit.io.mapping.numbers import COMMA, POINT, style_told_by
 
 
 def check_columns(file: FileMapping, present: Sequence[str]) -> None:

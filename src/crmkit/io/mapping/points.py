@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from crmkit.io.field_mapping import PointMapping, cell_text
 from crmkit.io.formats.row import Row
+from crmkit.io.mapping.fields import PointMapping, cell_text
 from crmkit.model.contact_point import Address, ContactPoint
 
 
