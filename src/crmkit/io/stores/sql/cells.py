@@ -6,17 +6,17 @@ a collection as JSON.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from json.encoder import encode_basestring
 from typing import Any, Literal
 
 import attrs
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from crmkit.codec import instant_to_text, reader_of, to_plain
+from crmkit.codec import instant_to_text, reader_of
+from crmkit.io.stores.sql.json_text import to_json, value_writer
 from crmkit.model.money import currency_column
 from crmkit.model.records import FieldInfo
 from crmkit.model.shape import DECIMAL_DIGITS, DECIMAL_PLACES, FrozenDict, Kind, Shape
@@ -77,34 +77,6 @@ def decimal_from_sortable(text: str) -> Decimal:
     digits = text[1:] if text[0] == "1" else text[1:].translate(_NINES)
     number = f"{digits[:DECIMAL_DIGITS].lstrip('0') or '0'}.{digits[DECIMAL_DIGITS:]}".rstrip("0").rstrip(".")
     return Decimal(number if text[0] == "1" else f"-{number}")
-
-
-def to_json(value: Any) -> str:
-    """Return a value as JSON text, the same for equal values.
-
-    Written here, because the encoder of the library takes longer to start than most values are long.
-    """
-    return _WRITERS.get(type(value), _encode)(value)
-
-
-def _object(held: Mapping[str, Any]) -> str:
-    return "{" + ",".join([f"{encode_basestring(key)}:{to_json(held[key])}" for key in sorted(held)]) + "}"
-
-
-def _array(held: Sequence[Any]) -> str:
-    return "[" + ",".join(map(to_json, held)) + "]"
-
-
-_encode = json.JSONEncoder(ensure_ascii=False).encode
-_WRITERS: Mapping[type[Any], Callable[[Any], str]] = {
-    str: encode_basestring,
-    type(None): lambda _: "null",
-    bool: lambda flag: "true" if flag else "false",
-    int: int.__repr__,
-    dict: _object,
-    FrozenDict: _object,
-    list: _array,
-}
 
 
 class _Instant(sa.types.UserDefinedType[datetime]):
@@ -177,18 +149,12 @@ def _postgresql_encoding(shape: Shape) -> Code | None:
 
 
 def _json_encodings(shape: Shape) -> dict[Kind, Code]:
-    plain = _plain(shape.item) if shape.kind in ("value", "values") else to_plain
+    write = value_writer(shape.item) if shape.item is not None and shape.kind in ("value", "values") else to_json
     return {
-        "value": lambda value: to_json(plain(value)),
-        "values": lambda values: to_json([plain(value) for value in values]) if values else "[]",
+        "value": write,
+        "values": lambda values: f"[{','.join(map(write, values))}]",
         "mapping": lambda mapping: to_json(mapping) if mapping else "{}",
     }
-
-
-def _plain(item: Any) -> Code:
-    """Return the function from a value object to its plain form, without the empty fields that come back empty by themselves."""
-    empty = {each.name for each in attrs.fields(item) if each.default is None}
-    return lambda value: {name: held for name, held in to_plain(value).items() if held is not None or name not in empty}
 
 
 def _listed(shape: Shape, texts: Any) -> list[str]:

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import attrs
 import sqlalchemy as sa
 
-from crmkit.io.stores.sql.cells import DialectName, encoding, to_json
+from crmkit.io.stores.sql.cells import DialectName, encoding
+from crmkit.io.stores.sql.json_text import to_json
 from crmkit.model.money import Money, currency_column
 from crmkit.model.records import Record
 from crmkit.model.shape import Kind, Shape

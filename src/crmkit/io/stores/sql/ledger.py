@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from crmkit.codec import from_plain, to_plain
 from crmkit.io.stores.cursor import decode_position, encode_position
 from crmkit.io.stores.port import Change, Changes, Stamp, Version
-from crmkit.io.stores.sql.cells import to_json
+from crmkit.io.stores.sql.json_text import to_json
 from crmkit.io.stores.sql.schema import Schema
 from crmkit.io.stores.sql.session import Session
 from crmkit.io.stores.sql.system import SystemTables
