@@ -5,6 +5,7 @@ a vertical declares is treated like a built-in one.
 """
 
 import math
+import re
 import types
 import typing
 import unicodedata
@@ -156,18 +157,21 @@ def converter(shape: Shape, where: str, *, personal: bool) -> Convert:
 Refuse = Callable[[object, str], NoReturn]
 
 
+_HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
+
+
 def _check_text(shape: Shape, refuse: Refuse) -> Convert:
     is_optional = shape.optional
 
     def check(value: object) -> str | None:
         if value is None and is_optional:
             return None
-        if value.__class__ is str and value.isascii() and value.isprintable() and value.strip():
-            return value
+        if value.__class__ is str and value.isprintable() and value.strip():
+            return value if value.isascii() else unicodedata.normalize("NFC", value)
         if not isinstance(value, str) or not value or value.isspace() or "\x00" in value:
             refuse(value, "text that is not blank")
         value = str.__str__(value)
-        if any("\ud800" <= letter <= "\udfff" for letter in value):
+        if _HALF_CHARACTERS.search(value):
             refuse(value, "text that UTF-8 can hold")
         return unicodedata.normalize("NFC", value)
 

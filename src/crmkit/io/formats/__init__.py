@@ -130,7 +130,9 @@ def for_path(path: Path | str) -> Format:
     if name:
         return by_name(name)
     if named is None or named.name in ("excel", "parquet"):
-        raise failed(path, f"its format is not certain; name it: {choices(ending, [each.name for each in FORMATS])}")
+        names = choices(ending, [each.name for each in FORMATS])
+        fault = "its format is not certain; let its name end as usual, such as .csv or .xlsx, or state the format in a mapping"
+        raise failed(path, f"{fault}: {names}")
     return named
 
 

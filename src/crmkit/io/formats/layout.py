@@ -117,7 +117,6 @@ def _header_line(lines: list[str], delimiter: str) -> int:
     width, _ = _width(records)
     if not records:
         return 1
-    candidates = [
-        (line, cells) for line, cells in records if min(width, 2) <= len(cells) and abs(len(cells) - width) <= 1
-    ]
+    near = [(line, cells) for line, cells in records if min(width, 2) <= len(cells) and abs(len(cells) - width) <= 1]
+    candidates = near or records
     return candidates[header_position([cells[:width] for _, cells in candidates])][0]

@@ -2,9 +2,9 @@
 
 import csv
 import re
-from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from io import StringIO
 from pathlib import Path
 from typing import TextIO
 
@@ -18,6 +18,7 @@ from crmkit.io.formats.row import Row
 
 _MOST_UNREADABLE = 100
 _LONGEST_RECORD = 2**19
+_BLOCK = 2**16
 _NO_TEXT = re.compile("[\ud800-\udfff\0]")
 
 
@@ -65,38 +66,31 @@ class Record:
 
 
 class _Lines:
-    """The lines of a file, of which those of the record that is being read can be taken back."""
+    """The lines of a file in blocks, of which those that are not used up come again."""
 
     def __init__(self, file: TextIO, path: Path) -> None:
         self._file, self._path = file, path
-        self._again: deque[str] = deque()
-        self._size = 0
         self.first = 1
-        self.taken: list[str] = []
+        """The number of the first line of `block`."""
+        self.block: list[str] = []
+        """Lines that were read and are not used up."""
 
-    def __iter__(self) -> Iterator[str]:
-        return self
+    def fill(self) -> bool:
+        """Read more lines into the block, and return whether there were any."""
+        text = self._file.read(_BLOCK)
+        if text:
+            rest = self._file.readline(LONGEST_LINE)
+            text += rest
+            self.block += StringIO(text, newline="")
+            if len(rest) == LONGEST_LINE:
+                fault = f"is longer than {LONGEST_LINE:,} characters, so this is no table"
+                raise failed(self._path, fault, self.first + len(self.block) - 1)
+        return bool(text)
 
-    def __next__(self) -> str:
-        line = self._again.popleft() if self._again else self._file.readline(LONGEST_LINE)
-        if not line:
-            raise StopIteration
-        self._size += len(line)
-        if len(line) == LONGEST_LINE:
-            fault = f"is longer than {LONGEST_LINE:,} characters, so this is no table"
-            raise failed(self._path, fault, self.first + len(self.taken))
-        self.taken.append(line)
-        if self._size > _LONGEST_RECORD and len(self.taken) > 1:
-            raise csv.Error("the record is too long")
-        return line
-
-    def finish(self, count: int | None = None) -> list[str]:
-        """Count so many of the lines that were taken, or all, as read, return them, and give the others back."""
-        done = self.taken[:count]
-        self._again.extendleft(reversed(self.taken[len(done) :]))
-        self.first += len(done)
-        self.taken, self._size = [], 0
-        return done
+    def drop(self, count: int) -> None:
+        """Use up the first lines of the block."""
+        del self.block[:count]
+        self.first += count
 
 
 def records(path: Path, layout: Layout) -> Generator[Record, None, None]:
@@ -111,8 +105,8 @@ def records(path: Path, layout: Layout) -> Generator[Record, None, None]:
                 file.seek(0)
             # What stands above the header is no table, so its quotes mean nothing.
             for _ in range(layout.header_line - 1):
-                next(lines, None)
-                lines.finish()
+                if lines.block or lines.fill():
+                    lines.drop(1)
             yield from _split(lines, path, layout)
     except LookupError:
         raise failed(path, f"{layout.encoding!r} is no encoding; give one such as 'utf-8' or 'cp1252'") from None
@@ -122,32 +116,53 @@ def records(path: Path, layout: Layout) -> Generator[Record, None, None]:
 
 def _split(lines: _Lines, path: Path, layout: Layout) -> Iterator[Record]:
     unreadable = 0
-    while True:
-        try:
-            for cells in csv.reader(lines, delimiter=layout.delimiter, strict=True):
-                line, text = lines.first, lines.finish()
-                if any(cells):
-                    yield _record(line, cells, text, layout)
-        except csv.Error as error:
-            # The fault may be a quote that swallows what follows, so only the first line is given up.
-            line, text = lines.first, lines.finish(1)
+    while lines.block or lines.fill():
+        used, fault = yield from _readable(lines, layout)
+        unfinished = lines.block[used:]
+        lines.drop(used)
+        # The last record of a block may go on in the next one.
+        if fault and len(unfinished) == fault.lines and sum(map(len, unfinished)) <= _LONGEST_RECORD and lines.fill():
+            continue
+        if fault:
+            # It may be a quote that swallows what follows, so only the first line is given up.
             unreadable += 1
             if unreadable > _MOST_UNREADABLE:
-                fault = (
+                reason = (
                     f"more than {_MOST_UNREADABLE} records of this file cannot be read, this one is the last; {rules()}"
                 )
-                raise failed(path, fault, line) from None
-            yield Record(line, [_clean(text[0].rstrip("\r\n"))], f"cannot be read ({error}); {rules()}")
-        else:
-            return
+                raise failed(path, reason, lines.first)
+            text = _clean(unfinished[0].rstrip("\r\n"))
+            yield Record(lines.first, [text], f"cannot be read ({fault.reason}); {rules()}")
+            lines.drop(1)
 
 
-def _record(line: int, cells: list[str], text: list[str], layout: Layout) -> Record:
-    cells = [unmark(cell) if cell[:1] == "'" else cell for cell in cells]
-    if all(map(_is_text, text)):
-        return Record(line, cells)
-    fault = f"holds bytes that are no text in the encoding {layout.encoding!r}"
-    return Record(line, [_clean(cell) for cell in cells], fault)
+def _readable(lines: _Lines, layout: Layout) -> Generator[Record, None, tuple[int, "_Fault | None"]]:
+    """Yield the records of a block up to the first that cannot be read, and return how many lines they have, and why no more."""
+    block, used = lines.block, 0
+    whole = "".join(block)
+    is_text, has_marks = _is_text(whole), "'" in whole
+    reader = csv.reader(block, delimiter=layout.delimiter, strict=True)
+    try:
+        for cells in reader:
+            if any(cells):
+                plain = list(map(unmark, cells)) if has_marks else cells
+                if is_text or all(map(_is_text, block[used : reader.line_num])):
+                    yield Record(lines.first + used, plain)
+                else:
+                    fault = f"holds bytes that are no text in the encoding {layout.encoding!r}"
+                    yield Record(lines.first + used, [_clean(cell) for cell in plain], fault)
+            used = reader.line_num
+    except csv.Error as error:
+        return used, _Fault(str(error), reader.line_num - used)
+    return used, None
+
+
+@attrs.frozen
+class _Fault:
+    """Why a record cannot be read, and how many lines were looked at."""
+
+    reason: str
+    lines: int
 
 
 def _is_text(line: str) -> bool:

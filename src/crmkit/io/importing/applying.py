@@ -4,7 +4,8 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from crmkit.errors import Conflict, ImportFailed, NotFound
 from crmkit.io.folder import Progress
 from crmkit.io.importing.payload import Payloads
 from crmkit.io.importing.sources import REASON, rejects_name, write_rejects
-from crmkit.io.importing.steps import Action, Staging, Step
+from crmkit.io.importing.steps import ACTION, DATA, MOVES, RECORD, Action, Staging, Step
 from crmkit.io.stores.port import Stamp, Store
 from crmkit.model import Record, Transition
 
@@ -91,7 +92,7 @@ class _Work:
         self, store: Store, *, partial: bool, recorded_at: datetime | None, report: Callable[[int], None]
     ) -> None:
         self._store, self._partial, self._recorded_at, self._report = store, partial, recorded_at, report
-        self._payloads = Payloads(store.classes)
+        self._payloads = Payloads(store)
         self.created = self.updated = 0
         self.changed: dict[int, str] = {}
 
@@ -101,9 +102,9 @@ class _Work:
             raise ImportFailed("the plan was made for records with other fields, as by another version; make it again")
         rows = staging.rows("create", "update")
         while chunk := list(islice(rows, _CHUNK)):
-            self._create(staging, [row for row in chunk if row[1] == "create"])
+            self._create(staging, [row for row in chunk if row[ACTION] == "create"])
             for row in chunk:
-                if row[1] == "update":
+                if row[ACTION] == "update":
                     self._update(staging.step(row))
             self._report(self.created + self.updated + len(self.changed))
             self.changed = dict(sorted(self.changed.items()))
@@ -119,8 +120,7 @@ class _Work:
 
     def _create(self, staging: Staging, rows: list[tuple[Any, ...]]) -> None:
         try:
-            with self._store.transaction():
-                self._store.add(self._records(rows))
+            self._add(rows)
             self.created += len(rows)
         except Conflict:
             for row in rows:
@@ -128,14 +128,21 @@ class _Work:
 
     def _create_alone(self, staging: Staging, row: tuple[Any, ...]) -> None:
         try:
-            with self._store.transaction():
-                self._store.add(self._records([row]))
+            self._add([row])
             self.created += 1
         except Conflict:
             step = staging.step(row)
             self.changed[step.number] = (
                 f"{step.file}, line {step.line:,}: the {step.record} is stored already, or a unique value of it is taken"
             )
+
+    def _add(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Add the records of steps, all or none, and then their moves."""
+        with self._store.transaction():
+            for name, same in groupby(rows, itemgetter(RECORD)):
+                own = list(same)
+                self._payloads.add(name, (row[DATA:] for row in own))
+                self._store.add(move for row in own if row[MOVES] for move in self._moves(row[MOVES]))
 
     def _update(self, step: Step) -> None:
         record = self._record(step)
@@ -148,17 +155,11 @@ class _Work:
         except (Conflict, NotFound):
             self.changed[step.number] = f"{step.file}, line {step.line:,}: the {step.record} was changed"
 
-    def _records(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Record]:
-        for _, _, record, data, moves, *_ in rows:
-            yield self._payloads.load(record, data)
-            if moves:
-                yield from self._moves(moves)
-
     def _record(self, step: Step) -> Record | None:
-        return self._payloads.load(step.record, step.data) if step.data else None
+        return self._payloads.decode(step.record, step.data) if step.data else None
 
     def _moves(self, moves: str | None) -> list[Record]:
-        loaded = (self._payloads.load(Transition.__name__, each) for each in json.loads(moves or "[]"))
+        loaded = (self._payloads.decode(Transition.__name__, each) for each in json.loads(moves or "[]"))
         return [each.replace(recorded_at=self._recorded_at) for each in loaded]
 
 

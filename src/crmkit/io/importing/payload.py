@@ -1,40 +1,57 @@
-"""Records as short texts in the staging file, and back without the checks that they have passed."""
+"""Records as rows of the staging file, and back without the checks that they have passed."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from typing import Any
 
 from crmkit.errors import ImportFailed
-from crmkit.io.stores.sql.tables import Codec, Place, family_tables
+from crmkit.io.stores.port import Store
+from crmkit.io.stores.sql.store import SqlStore
+from crmkit.io.stores.sql.tables import FamilyTable, Place, family_tables
 from crmkit.model import Record, Transition, fields
 
 
 class Payloads:
-    """Writes and reads the records of some classes, in the cells that SQLite keeps of them."""
+    """Turns the records of a store into the rows that SQLite keeps of them, and back."""
 
-    def __init__(self, classes: Iterable[type[Record]]) -> None:
+    def __init__(self, store: Store) -> None:
         """Know the classes of a store."""
-        classes = tuple(classes)
-        tables = family_tables(classes, Place("sqlite", "crm_", None))
-        self._codecs: dict[str, Codec] = {cls.__name__: tables[cls].codec(cls.__name__) for cls in classes}
+        self._store = store
+        tables = family_tables(tuple(store.classes), Place("sqlite", "crm_", None))
+        self._tables: dict[str, FamilyTable] = {cls.__name__: tables[cls] for cls in store.classes}
+        self._encoders = {name: table.codec(name).encode for name, table in self._tables.items()}
+        self._takes_rows = type(store) is SqlStore and store.database.dialect == "sqlite"
 
-    def dump(self, record: Record) -> str:
-        """Return a record as text."""
-        return json.dumps(self._codecs[type(record).__name__].encode(record), ensure_ascii=False, separators=(",", ":"))
+    def width(self, names: Iterable[str]) -> int:
+        """Return how many cells the longest row of the classes of these names has."""
+        return max((len(self._tables[name].data) for name in names if name in self._tables), default=0)
 
-    def load(self, name: str, text: str) -> Record:
-        """Return the record of a class of this name that a text holds."""
-        return self._codec(name).decode(json.loads(text))
+    def encode(self, record: Record) -> tuple[Any, ...]:
+        """Return the row of a record."""
+        return self._encoders[type(record).__name__](record)
+
+    def decode(self, name: str, row: Sequence[Any]) -> Record:
+        """Return the record of a class of this name that a row holds; cells beyond it do not matter."""
+        return self._table(name).decode(name, row)
+
+    def add(self, name: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Add the records of a class of this name to the store, which takes the rows as they are if it is one in SQLite."""
+        if self._takes_rows:
+            table = self._table(name)
+            self._store.add_rows(table.codec(name).cls, (row[: len(table.data)] for row in rows))  # type: ignore[attr-defined]
+        else:
+            self._store.add(self.decode(name, row) for row in rows)
 
     def signature(self, names: Iterable[str]) -> str:
-        """Return what tells whether the classes of these names have the same fields as in another program."""
-        used = sorted({*names, *({Transition.__name__} & self._codecs.keys())})
-        shapes = [(name, [(each.name, str(each.shape)) for each in fields(self._codec(name).cls)]) for name in used]
-        return sha256(repr(shapes).encode()).hexdigest()
+        """Return what tells whether the rows of classes of these names mean the same as in another program."""
+        used = sorted({*names, *({Transition.__name__} & self._tables.keys())})
+        shapes = [(each.name, str(each.shape)) for name in used for each in fields(self._table(name).codec(name).cls)]
+        columns = [[column.name for column in self._table(name).data] for name in used]
+        return sha256(repr((used, shapes, columns)).encode()).hexdigest()
 
-    def _codec(self, name: str) -> Codec:
-        if name not in self._codecs:
+    def _table(self, name: str) -> FamilyTable:
+        if name not in self._tables:
             raise ImportFailed(
                 f"the store keeps no {name}; open it with the records that it was opened with for the plan"
             )
-        return self._codecs[name]
+        return self._tables[name]

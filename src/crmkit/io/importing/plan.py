@@ -71,7 +71,7 @@ class ImportPlan:
 
     def record(self, step: Step, store: Store) -> Record | None:
         """Return the record that a step creates or changes, as it will be; None for other steps and where only its moves are new."""
-        return Payloads(store.classes).load(step.record, step.data) if step.data else None
+        return Payloads(store).decode(step.record, step.data) if step.data else None
 
     def __str__(self) -> str:
         """Say how many rows each action has, and the most frequent reasons why rows are not imported."""

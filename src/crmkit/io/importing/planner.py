@@ -66,7 +66,7 @@ class Planner:
         """Plan for a store, into a new staging file."""
         self._store, self._mapping, self._staging, self._wishes = store, mapping, staging, wishes
         self._stored = Stored(store, staging, mapping.source)
-        self._payloads = Payloads(store.classes)
+        self._payloads = Payloads(store)
         self._stages = Stages(mapping, store)
         self._links = Links(mapping.source, self._stages.pipelines, stored=self._stored.by_key)
         self._findings = Findings()
@@ -158,7 +158,7 @@ class Planner:
 
     def _plan_pipelines(self) -> None:
         for pipeline, action, version in self._stages.changes():
-            data = None if action == "skip" else self._payloads.dump(pipeline)
+            data = () if action == "skip" else self._payloads.encode(pipeline)
             self._staging.add(_MAPPING, 0, action, "Pipeline", record_id=pipeline.id, version=version, data=data)
 
     def _plan_file(self, file: _File) -> None:
@@ -187,10 +187,10 @@ class Planner:
         elif self._claims[record_id] > 1:
             self._refuse(file, row, "conflict", [f"several rows are about the same stored {name}"])
         else:
-            self._plan_record(file, row, record_id)
+            self._plan_record(file, row, key, record_id)
 
-    def _plan_record(self, file: _File, row: Row, record_id: str) -> None:
-        reading = file.maker.read(row)
+    def _plan_record(self, file: _File, row: Row, key: str, record_id: str) -> None:
+        reading = file.maker.read(row, key)
         if reading.faults and file.maker.file.optional:
             for each in reading.faults:
                 self._findings.warn(
@@ -275,8 +275,8 @@ class Planner:
             type(made).__name__,
             record_id=made.id,
             version=None if stored is None else stored.version,
-            data=None if stored is not None and stored.record == made else self._payloads.dump(made),
-            moves=json.dumps([*map(self._payloads.dump, moves)]) if moves else None,
+            data=() if stored is not None and stored.record == made else self._payloads.encode(made),
+            moves=json.dumps([*map(self._payloads.encode, moves)], ensure_ascii=False) if moves else None,
         )
 
     def _refuse(self, file: _File, row: Row, action: Action, reasons: list[str]) -> None:

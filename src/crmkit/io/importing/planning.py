@@ -1,7 +1,9 @@
 """Making a plan: what an import of files is going to do to a store, found out without writing anything."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from shlex import quote
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,12 +11,15 @@ import attrs
 
 from crmkit.errors import ImportFailed, InvalidInput, choices
 from crmkit.io.folder import Progress
+from crmkit.io.importing.payload import Payloads
 from crmkit.io.importing.plan import ImportPlan
 from crmkit.io.importing.planner import Planner, Wishes
 from crmkit.io.importing.sources import original_name
 from crmkit.io.importing.steps import Staging
 from crmkit.io.mapping.files import NAME, FileMapping, FolderMapping, read_mapping
+from crmkit.io.mapping.problems import Problem
 from crmkit.io.presets import mapping_for
+from crmkit.io.presets.exports import is_table
 from crmkit.io.stores.port import Store
 from crmkit.model import RECORDS, Pipeline
 
@@ -28,6 +33,7 @@ def plan_import(
     overwrite: bool = False,
     warn_duplicates: bool = False,
     progress: Progress | None = None,
+    **stated: Any,
 ) -> ImportPlan:
     r"""Find out what importing a file or a folder of files would do to a store. Nothing is written to it.
 
@@ -55,6 +61,8 @@ def plan_import(
         overwrite: the files win over what was changed here after the export, so there is no such conflict.
         warn_duplicates: new customers who look like stored ones are told in `ImportPlan.problems`.
         progress: told the name of a file, how many of its rows are planned, and how many it has.
+        stated: words of the top of a mapping, such as `currency="PLN"`, `dates="day first"`, `numbers`, `time_zone` and `exported_on`. They are
+            taken instead of what a mapping file or a preset says.
 
     Returns:
         The plan. Print it, look at its `steps`, and then `apply` it, here or after `save` and `open` elsewhere.
@@ -62,7 +70,8 @@ def plan_import(
     Raises:
         ImportFailed: for a mistake in the mapping, a file that cannot be read or lacks a column, and a column whose dates or numbers may
             be read in two ways.
-        InvalidInput: for an `at` without a time zone, and for a class that the store does not keep.
+        InvalidInput: for an `at` without a time zone, for a class that the store does not keep, and for words that are stated
+            beside a mapping that is made already.
 
     >>> import tempfile, pathlib
     >>> from crmkit.io.mapping import folder_mapping
@@ -78,15 +87,28 @@ def plan_import(
     path = Path(path)
     if at is not None and at.tzinfo is None:
         raise InvalidInput("at has no time zone; give one such as datetime(2025, 1, 31, 12, 0, tzinfo=UTC)")
-    found = _found_mapping(store, path, mapping)
+    found = _found_mapping(store, path, mapping, stated)
     found = attrs.evolve(found, files=tuple(sorted(found.files, key=_order)))
-    staging = Staging.new()
+    staging = Staging.new(Payloads(store).width([Pipeline.__name__, *(file.record.__name__ for file in found.files)]))
     try:
         wishes = Wishes(at=_true_at(found, at), overwrite=overwrite, warn_duplicates=warn_duplicates, progress=progress)
-        return Planner(store, found, staging, wishes).plan(path)
+        plan = Planner(store, found, staging, wishes).plan(path)
     except BaseException:
         staging.close()
         raise
+    if path.is_dir():
+        plan.problems += _passed_over(path, found)
+    return plan
+
+
+def _passed_over(folder: Path, mapping: FolderMapping) -> tuple[Problem, ...]:
+    """Tell of tables in a folder that are not mapped."""
+    mapped = {folder / file.path for file in mapping.files}
+    names = [each.name for each in sorted(folder.iterdir()) if is_table(each) and each not in mapped]
+    if not names:
+        return ()
+    message = f"files that are not imported, because nothing says what their columns mean: {', '.join(names)}"
+    return (Problem(kind="information", where=folder.name, message=message),)
 
 
 def _order(file: FileMapping) -> tuple[Any, ...]:
@@ -102,28 +124,32 @@ def _true_at(mapping: FolderMapping, at: datetime | None) -> datetime | None:
     return end if at is None else min(end, at)
 
 
-def _found_mapping(store: Store, path: Path, mapping: FolderMapping | Path | str | None) -> FolderMapping:
+def _found_mapping(
+    store: Store, path: Path, mapping: FolderMapping | Path | str | None, stated: Mapping[str, Any]
+) -> FolderMapping:
     folder = path if path.is_dir() else path.parent
     if isinstance(mapping, FolderMapping):
+        if stated:
+            raise InvalidInput(f"the mapping is made already; state {', '.join(stated)} where it is made")
         found = mapping
     elif mapping is not None or (folder / NAME).is_file():
         extra = [cls for cls in store.classes if cls not in RECORDS]
         pipelines = store.every(Pipeline) if Pipeline in store.classes else ()
-        found = read_mapping(folder / NAME if mapping is None else mapping, records=extra, pipelines=pipelines)
+        written = folder / NAME if mapping is None else mapping
+        found = read_mapping(written, records=extra, pipelines=pipelines, **stated)
     else:
-        found = _recognised(path)
+        found = _recognised(path, stated)
     return found if path.is_dir() else _of_file(found, path)
 
 
-def _recognised(path: Path) -> FolderMapping:
-    found = mapping_for(path)
+def _recognised(path: Path, stated: Mapping[str, Any]) -> FolderMapping:
+    found = mapping_for(path, **stated)
     if found is not None:
         return found
-    found = mapping_for(path)
-    if found is not None:
-        return found
+    beside = (path if path.is_dir() else path.parent) / NAME
     raise ImportFailed(
-        f"{path}: nothing says what the columns mean; write {NAME} beside it, as 'crmkit import {path.name} --suggest' does for a start"
+        f"{path}: nothing says what the columns mean; 'crmkit import {quote(str(path))} --suggest > {quote(str(beside))}' writes a mapping for a "
+        "start, to be looked through"
     )
 
 

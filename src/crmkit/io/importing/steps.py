@@ -6,7 +6,7 @@ import sqlite3
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,16 +19,18 @@ Action = Literal["create", "update", "skip", "conflict", "reject"]
 
 ACTIONS: tuple[Action, ...] = ("create", "update", "skip", "conflict", "reject")
 
-_FORMAT = "crmkit import plan 1"
+_FORMAT = "crmkit import plan 2"
 _TABLES = """
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE step (
-    number INTEGER PRIMARY KEY, file INTEGER NOT NULL, line INTEGER NOT NULL, action TEXT NOT NULL, record TEXT NOT NULL,
-    record_id TEXT, version INTEGER, data TEXT, moves TEXT, reasons TEXT, cells TEXT
+    number INTEGER PRIMARY KEY, action TEXT NOT NULL, record TEXT NOT NULL, moves TEXT, file INTEGER NOT NULL, line INTEGER NOT NULL,
+    record_id TEXT, version INTEGER, reasons TEXT, cells TEXT{data}
 );
 CREATE TABLE known (subject TEXT NOT NULL, key TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (subject, key, id)) WITHOUT ROWID;
 """
-_COLUMNS = "number, action, record, data, moves, file, line, record_id, version, reasons, cells"
+ACTION, RECORD, MOVES, DATA = 1, 2, 3, 10
+"""Where these stand in a row of the table `step`; from `DATA` on it is the row of a record, as `Payloads.encode` makes it."""
+
 _CHUNK = 5000
 
 
@@ -49,7 +51,7 @@ class Step:
     record_id: str | None = None
     version: int | None = None
     reasons: tuple[str, ...] = ()
-    data: str | None = attrs.field(default=None, repr=False)
+    data: Sequence[Any] | None = attrs.field(default=None, repr=False)
     moves: str | None = attrs.field(default=None, repr=False)
     cells: str | None = attrs.field(default=None, repr=False)
 
@@ -82,16 +84,18 @@ class Staging:
         self._remove = weakref.finalize(self, _remove, self._connection, folder)
         self._files: list[str] = []
         self._waiting: list[tuple[Any, ...]] = []
+        self._blank: tuple[None, ...] = ()
 
     @classmethod
-    def new(cls) -> "Staging":
-        """Make an empty one that can be written."""
+    def new(cls, width: int) -> "Staging":
+        """Make an empty one that can be written, for records whose rows have at most so many cells."""
         made = cls()
         # A plan that is lost is made again, so nothing waits for the disk.
         for setting in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -16384", "temp_store = FILE"):
             made._connection.execute(f"PRAGMA {setting}")
-        made._connection.executescript(_TABLES)
+        made._connection.executescript(_TABLES.format(data="".join(f", data_{place}" for place in range(width))))
         made._connection.execute("BEGIN")
+        made._blank = (None,) * width
         return made
 
     @classmethod
@@ -128,7 +132,7 @@ class Staging:
         *,
         record_id: str | None = None,
         version: int | None = None,
-        data: str | None = None,
+        data: tuple[Any, ...] = (),
         moves: str | None = None,
         reasons: Iterable[str] = (),
         cells: Mapping[str, Any] | None = None,
@@ -138,13 +142,14 @@ class Staging:
             self._files.append(file)
         shown = json.dumps(list(reasons), ensure_ascii=False) if reasons else None
         kept = None if cells is None else json.dumps(dict(cells), default=str)
-        place = (None, len(self._files) - 1, line)
-        self._waiting.append((*place, action, record, record_id, version, data, moves, shown, kept))
+        own = (None, action, record, moves, len(self._files) - 1, line, record_id, version, shown, kept)
+        self._waiting.append(own + data + self._blank[len(data) :])
         if len(self._waiting) >= _CHUNK:
             self._write()
 
     def _write(self) -> None:
-        self._connection.executemany("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._waiting)
+        marks = ", ".join("?" * (DATA + len(self._blank)))
+        self._connection.executemany(f"INSERT INTO step VALUES ({marks})", self._waiting)  # noqa: S608 - it is made of our own words
         self._waiting.clear()
 
     def finish(self, facts: Mapping[str, str]) -> None:
@@ -183,12 +188,12 @@ class Staging:
     def rows(self, *actions: Action) -> Iterator[tuple[Any, ...]]:
         """Go through the steps as they are kept, which is faster; `step` makes a step of each."""
         where = f"WHERE action IN ({', '.join('?' * len(actions))})" if actions else ""
-        asked = f"SELECT {_COLUMNS} FROM step {where} ORDER BY number"  # noqa: S608 - it is made of our own words
+        asked = f"SELECT * FROM step {where} ORDER BY number"  # noqa: S608 - it is made of our own words
         return self._connection.cursor().execute(asked, actions)
 
     def step(self, row: tuple[Any, ...]) -> Step:
         """Return what a row of `rows` says."""
-        number, action, record, data, moves, file, line, record_id, version, reasons, cells = row
+        number, action, record, moves, file, line, record_id, version, reasons, cells = row[:DATA]
         return Step(
             number=number,
             file=self._files[file],
@@ -198,7 +203,8 @@ class Staging:
             record_id=record_id,
             version=version,
             reasons=tuple(json.loads(reasons)) if reasons else (),
-            data=data,
+            # The first cell is the id, which every record has.
+            data=row[DATA:] if len(row) > DATA and row[DATA] is not None else None,
             moves=moves,
             cells=cells,
         )

@@ -27,12 +27,13 @@ _NUMBER = re.compile(r"\+?[0-9][0-9 ()/.\-]{6,18}[0-9]")
 _CURRENCY = re.compile("[A-Z]{3}|[^0-9.,()\\s-]{1,3}")
 
 
-def suggest_mapping(path: Path | str) -> str:
+def suggest_mapping(path: Path | str, **stated: Any) -> str:
     r"""Return the text of a mapping file for a file or a folder: a start for somebody who knows what the columns mean.
 
     What `crmkit.io.presets` recognises is mapped as it says. For other files the names of columns are compared with what fields are
     usually called, in some languages, and columns of addresses and numbers are told by their cells. The record class is the one of
-    which most fields are found. What is not certain stands in a comment, and columns without a field are kept in `custom`.
+    which most fields are found. What is not certain stands in a comment, and columns without a field are kept in `custom`. Words of
+    the top of a mapping that somebody knows may be `stated`, as `currency="PLN"` and `dates="day first"`.
 
     Raises:
         ImportFailed: for a file that cannot be read.
@@ -56,22 +57,35 @@ def suggest_mapping(path: Path | str) -> str:
     <BLANKLINE>
     """
     path = Path(path)
-    recognised = words_for(path)
+    recognised = words_for(path, **stated)
     if recognised is not None:
-        return to_toml(recognised)
+        return _doubts(_faults(recognised)) + to_toml(recognised)
     files = sorted(each for each in path.iterdir() if each.is_file() and _is_table(each)) if path.is_dir() else [path]
     if not files:
         raise ImportFailed(f"{path}: holds no file that could be a table; give a folder with CSV files or workbooks")
     source = re.sub(r"\W+", "-", path.stem.casefold()).strip("-") or "import"
-    tables = [_Table(each) for each in files]
+    tables = [_Table(each, stated.get("currency")) for each in files]
     pipelines = [_PIPELINE] if any(table.record == "Deal" for table in tables) else []
-    top = {"source": source, "pipelines": pipelines}
+    top = {"source": source, **stated, "pipelines": pipelines}
     blocks = [to_toml(top)]
     for table in tables:
         words = table.words()
         doubts = [*table.doubts, *_ambiguities({**top, "files": [words]}, table.rows)]
-        blocks.append("".join(f"# {doubt}\n" for doubt in doubts) + to_toml({"files": [words]}))
+        blocks.append(_doubts(doubts) + to_toml({"files": [words]}))
     return "\n".join(blocks)
+
+
+def _doubts(doubts: Iterable[str]) -> str:
+    return "".join(f"# {doubt}\n" for doubt in doubts)
+
+
+def _faults(words: Mapping[str, Any]) -> list[str]:
+    """What a mapping lacks, to be stated."""
+    try:
+        folder_mapping(**words)
+    except ImportFailed as error:
+        return [str(error)]
+    return []
 
 
 def _is_table(path: Path) -> bool:
@@ -99,15 +113,16 @@ class _Table:
     """A file that is looked at: what its columns are called, and what their first cells are like."""
 
     path: Path
+    currency: str | None
     columns: tuple[str, ...]
     rows: list[Row]
     doubts: list[str]
     record: str
     fields: dict[str, Any]
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, currency: str | None) -> None:
         form = formats.for_path(path)
-        self.path, self.columns = path, form.columns(path)
+        self.path, self.currency, self.columns = path, currency, form.columns(path)
         self.rows = list(islice(form.read(path), _SAMPLE))
         self.doubts = []
         self.record, found = self._record()
@@ -207,6 +222,8 @@ class _Table:
             fields[name] = {"column": column, "currency_column": currency}
         elif texts and all(_CURRENCY.search(text) for text in texts):
             fields[name] = {"column": column, "currency": "cells"}
+        elif self.currency:
+            fields[name] = column
         else:
             self.doubts.append(
                 f'state the currency: fields.{name} = {{ column = {json.dumps(column)}, currency = "..." }}'

@@ -62,13 +62,6 @@ class FieldMapping:
     exact: CellReader = attrs.field(init=False, eq=False, repr=False)
     """How a typed cell is read, which was never written by hand."""
 
-    longest: int = attrs.field(init=False, eq=False, repr=False)
-    """How long the longest placeholder is."""
-
-    @longest.default
-    def _longest(self) -> int:
-        return max(map(len, self.empty), default=0)
-
     @reader.default
     def _reader(self) -> CellReader:
         return self._with_accepted(cell_reader(self.info.shape, self.conventions))

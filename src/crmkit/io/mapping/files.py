@@ -93,7 +93,7 @@ class FolderMapping:
 
 
 def read_mapping(
-    path: Path | str, *, records: Iterable[type[Record]] = (), pipelines: Iterable[Pipeline] = ()
+    path: Path | str, *, records: Iterable[type[Record]] = (), pipelines: Iterable[Pipeline] = (), **stated: Any
 ) -> FolderMapping:
     """Return what a mapping file says, checked against the record classes.
 
@@ -101,12 +101,14 @@ def read_mapping(
         path: the TOML file.
         records: a vertical's own record classes, which may be named beside those of crmkit.
         pipelines: those that are stored already, which may be named beside those of the mapping.
+        stated: words of the top of the file, such as `currency`, that are to be taken instead of what it says.
 
     Raises:
         ImportFailed: naming the place in the file and what would be accepted, for a file that cannot be read, for unknown and missing
             keys, classes and fields, and for values of a wrong type.
     """
-    return _mapping(toml.load(Path(path)), records, pipelines)
+    written = toml.load(Path(path))
+    return _mapping(attrs.evolve(written, values={**written.values, **stated}), records, pipelines)
 
 
 def folder_mapping(

@@ -96,9 +96,10 @@ class Links:
         """Return whether a row has this key."""
         return key in self._ids.get(_name(cls), ())
 
-    def is_repeated(self, cls: type[Record], key: str) -> bool:
-        """Return whether several rows have this key."""
-        return key in self._repeated.get(_name(cls), ())
+    def has_once(self, cls: type[Record], key: str) -> bool:
+        """Return whether just one row has this key."""
+        name = _name(cls)
+        return key in self._ids.get(name, ()) and key not in self._repeated.get(name, ())
 
     def set_id(self, cls: type[Record], key: str, record_id: str) -> None:
         """Give a row that was added the id of the stored record that it is about."""

@@ -1,6 +1,7 @@
 """Rows into records."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -39,12 +40,22 @@ class RecordMaker:
     pipelines: Mapping[str, Pipeline]
     links: Links
     findings: Findings
-    sources: tuple[tuple[FieldMapping, str], ...] = attrs.field(init=False, repr=False)
-    """The fields, each with its column where it is the text of that and nothing else decides about it."""
+    same: Mapping[str, Any] = attrs.field(init=False, repr=False)
+    """The values that all rows have."""
+
+    sources: tuple[tuple[FieldMapping, str, Callable[[str], Any]], ...] = attrs.field(init=False, repr=False)
+    """The other fields. Where one is the text of a column and nothing else decides about it, with that column and how it is read."""
+
+    @same.default
+    def _same(self) -> Mapping[str, Any]:
+        stated = (field for field in self.file.fields if field.value and not field.columns and not field.info.links)
+        read = {field.info.name: field.reader.parse(field.value or "") for field in stated}
+        return {name: value for name, value in read.items() if value is not None}
 
     @sources.default
-    def _sources(self) -> tuple[tuple[FieldMapping, str], ...]:
-        return tuple((field, field.columns[0] if field.is_plain else "") for field in self.file.fields)
+    def _sources(self) -> tuple[tuple[FieldMapping, str, Callable[[str], Any]], ...]:
+        others = (field for field in self.file.fields if field.info.name not in self.same)
+        return tuple((field, field.columns[0] if field.is_plain else "", _value_reader(field)) for field in others)
 
     def register(self, row: Row) -> str | None:
         """Make the row known by its key; return what is wrong with a blank or repeated key, or with the row itself."""
@@ -60,7 +71,7 @@ class RecordMaker:
 
     def fault_of(self, key: str) -> str | None:
         """Return what is wrong with a key, once all rows are registered: it is none, or several rows have it."""
-        is_good = self.links.has(self.file.record, key) and not self.links.is_repeated(self.file.record, key)
+        is_good = self.links.has_once(self.file.record, key)
         return None if is_good else self._fault(key, "is that of several rows")
 
     def _fault(self, key: str, repeated: str) -> str:
@@ -106,24 +117,19 @@ class RecordMaker:
         """Note that a row is not kept, and why."""
         self.findings.reject(self.file.path, faults, row.line)
 
-    def read(self, row: Row) -> Reading:
-        """Return what a registered row says of its record, without the fields about which it says nothing."""
-        reading = Reading({"external_ids": {self.source: self.key(row)}, "custom": {}}, [])
+    def read(self, row: Row, key: str) -> Reading:
+        """Return what a registered row with a key says of its record, without the fields about which it says nothing."""
+        reading = Reading({"external_ids": {self.source: key}, "custom": {}, **self.same}, [])
         for column in self.file.custom:
             cell = row.values.get(column)
             kept = cell if isinstance(cell, bool | int) else cell_text(cell)
             if kept != "":
                 reading.values["custom"][column] = kept
         values, cells = reading.values, row.values
-        for field, column in self.sources:
+        for field, column, read in self.sources:
             cell = cells.get(column) if column else None
             # What most cells are: text that needs no more than to be read.
-            if (
-                cell.__class__ is str
-                and (text := tidy(cell))
-                and (len(text) > field.longest or text.casefold() not in field.empty)
-                and (value := field.reader.parse(text)) is not None
-            ):
+            if cell.__class__ is str and (value := read(cell)) is not None:
                 values[field.info.name] = value
             elif fault := self._fill(values, field, row):
                 reading.faults.append(fault)
@@ -136,8 +142,9 @@ class RecordMaker:
 
     def make(self, row: Row) -> Record | None:
         """Return the record of a registered row, or None, and note why, for a row with a value that does not fit."""
-        reading = self.read(row)
-        values = {"id": self.links.find(self._name, self.key(row)), **reading.values}
+        key = self.key(row)
+        reading = self.read(row, key)
+        values = {"id": self.links.find(self._name, key), **reading.values}
         made = self.build(self.file.record, values, reading.faults) if not reading.faults else None
         if made is None and self.file.optional:
             for fault in reading.faults:
@@ -228,6 +235,18 @@ class RecordMaker:
             label = next(field.label for field in self.file.fields if field.info.name == "stage")
             faults.append(f"{label} is no stage of pipeline {pipeline.id!r}; there are {stages}")
             return None
+
+
+def _value_reader(field: FieldMapping) -> Callable[[str], Any]:
+    """How the text of a cell is read; None for what says nothing or does not fit. Columns repeat themselves, so values are kept for a while."""
+    empty, parse = field.empty, field.reader.parse
+    longest = max(map(len, empty), default=0)
+
+    def read(cell: str) -> Any:
+        text = tidy(cell)
+        return None if not text or (len(text) <= longest and text.casefold() in empty) else parse(text)
+
+    return lru_cache(maxsize=1024)(read)
 
 
 def is_text(key: str) -> bool:

@@ -73,10 +73,15 @@ class Table:
 def load(path: Path) -> Table:
     """Return the table that a whole file is; raise `ImportFailed` for one that cannot be read or is no TOML."""
     try:
-        return Table(tomllib.loads(path.read_text("utf-8-sig")), path.name)
+        values = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise ImportFailed(f"{path}: cannot be read ({error.strerror}); give the path of a TOML file") from None
     except UnicodeDecodeError:
         raise ImportFailed(f"{path}: is no text in UTF-8; give the path of a TOML file") from None
     except (ValueError, RecursionError) as error:
         raise ImportFailed(f"{path}: is no TOML: {error}") from None
+    if not values:
+        raise ImportFailed(
+            f"{path}: is empty; write a mapping, or remove it so that files are recognised by their columns"
+        )
+    return Table(values, path.name)

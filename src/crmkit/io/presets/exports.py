@@ -99,15 +99,15 @@ def mapping_for(
 
 
 def _exports(path: Path) -> Iterator[_Export]:
-    for each in sorted(filter(_is_table, path.iterdir())) if path.is_dir() else [path]:
+    for each in sorted(filter(is_table, path.iterdir())) if path.is_dir() else [path]:
         columns = columns_of(each)
         preset = recognise(columns)
         if preset is not None:
             yield _Export(path=each, preset=preset, columns=columns)
 
 
-def _is_table(path: Path) -> bool:
-    """Whether a file has the name of a table and is none that a spreadsheet program puts beside one that it has open."""
+def is_table(path: Path) -> bool:
+    """Return whether a file has the name of a table and is none that a spreadsheet program puts beside one that it has open."""
     return path.suffix.lower() in _ENDINGS and not path.name.startswith((".", "~$"))
 
 

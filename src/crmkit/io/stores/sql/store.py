@@ -138,6 +138,22 @@ class SqlStore:
             raise self._clash(chunk) from None
         return n
 
+    def add_rows(self, cls: type[Record], rows: Iterable[Row]) -> int:
+        """Do for records of one class that are rows already what `add` does for records, in a fraction of its time.
+
+        The rows hold what the class's `Codec` for the database of this store makes of records that were checked.
+        """
+        n, rest, chunk = 0, iter(rows), list[Row]()
+        try:
+            with self.transaction():
+                while chunk := list(islice(rest, _CHUNK)):
+                    self._insert(cls, chunk)
+                    self._log_added([(cls.__name__, row[0]) for row in chunk])
+                    n += len(chunk)
+        except TakenError:
+            raise self._clash(list(map(self._table(cls).codec(cls.__name__).decode, chunk))) from None
+        return n
+
     def put(self, record: Record, *, version: int | None = None) -> int:
         """See `Records.put`."""
         table = self._table(type(record))
@@ -329,16 +345,22 @@ class SqlStore:
                 self._session.close()
 
     def _add(self, chunk: Sequence[Record]) -> None:
-        tenant, unit = self._tenant, self._unit()
         by_class: dict[type[Record], list[Record]] = {}
         for record in chunk:
             by_class.setdefault(type(record), []).append(record)
         for cls, records in by_class.items():
-            table, name = self._table(cls), cls.__name__
-            encode, own = table.codecs[name].encode, (tenant, name, 1, unit, None)
-            self._session.insert(table.insert, (own + encode(record) for record in records), len(records))
-        entries = ((tenant, unit, "added", type(record).__name__, record.id, 1, None) for record in chunk)
-        self._session.insert(self._system.record_change, entries, len(chunk))
+            self._insert(cls, list(map(self._table(cls).codec(cls.__name__).encode, records)))
+        self._log_added([(type(record).__name__, record.id) for record in chunk])
+
+    def _insert(self, cls: type[Record], rows: Sequence[Row]) -> None:
+        own = (self._tenant, cls.__name__, 1, self._unit(), None)
+        self._session.insert(self._table(cls).insert, (own + row for row in rows), len(rows))
+
+    def _log_added(self, added: Sequence[tuple[str, str]]) -> None:
+        """Tell the ledger which records are new, by the names of their classes and their ids."""
+        tenant, unit = self._tenant, self._unit()
+        entries = ((tenant, unit, "added", name, record_id, 1, None) for name, record_id in added)
+        self._session.insert(self._system.record_change, entries, len(added))
 
     def _replace(self, statement: str, new: Row, before: _Row) -> None:
         """Write in place of a row, unless somebody else did so since it was read."""
