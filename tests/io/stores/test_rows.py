@@ -29,7 +29,7 @@ def test_a_store_of_rows_is_the_store_of_their_records(customers: list[Customer]
     with with_records.transaction(_STAMP), with_rows.transaction(_STAMP):
         with_records.add(customers)
         assert with_rows.add_rows(Customer, map(_ENCODE, customers)) == len(customers)
-    assert list(with_rows.every(Customer)) == list(with_records.every(Customer)) == customers
+    assert list(with_rows.every(Customer)) == list(with_records.every(Customer))
     for customer in customers:
         assert with_rows.history(Customer, customer.id) == with_records.history(Customer, customer.id)
     assert list(with_rows.changes()) == list(with_records.changes())
