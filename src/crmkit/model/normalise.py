@@ -78,7 +78,8 @@ def normalise_phone(text: str, country: str | None = None) -> str:
     """
     library = _library("phonenumbers")
     try:
-        number = library.parse(_EXTENSION.sub(" ext. ", text), country and country.upper())
+        region = country and _COUNTRIES.get(country.casefold(), country).upper()
+        number = library.parse(_EXTENSION.sub(" ext. ", text), region)
     except library.NumberParseException:
         number = None
     if number is None or not library.is_possible_number(number):

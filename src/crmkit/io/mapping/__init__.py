@@ -7,6 +7,8 @@
     numbers = "auto"                  # the default, which finds out; or "1234.5", "1,234.5" and "1.234,5"
     empty = ["?"]                     # texts that mean an empty cell, beside "-", "N/A", "null", "None", "Select" and the like
     exported_on = 2017-12-31          # the day on which the data were exported
+    check_points = true               # mark what can be no e-mail address or telephone number as malformed; needs the extra "contact"
+    country = "PL"                    # where telephone numbers without a country code are dialled, unless the row says so
 
     [[pipelines]]
     id = "sales"

@@ -1,5 +1,6 @@
 """A mapping as a value, and how it is read from a file or from Python."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
@@ -41,7 +42,8 @@ class FileMapping:
 
     The columns in `custom` are kept as text. A file may be mapped several times, with a class each; an `optional` mapping is for what
     stands in the rows of something else, as the owners of deals do. `delimiter`, `encoding` and
-    `format` are None where they are to be found out.
+    `format` are None where they are to be found out. With `check_points` malformed contact points are marked, and `country` is where
+    telephone numbers without a country code are dialled.
     """
 
     path: str
@@ -59,6 +61,8 @@ class FileMapping:
     encoding: str | None = None
     format: str | None = None
     sheet: str | None = None
+    check_points: bool = False
+    country: str | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -139,7 +143,9 @@ def folder_mapping(
 
 
 def _mapping(top: Table, records: Iterable[type[Record]], known: Iterable[Pipeline]) -> FolderMapping:
-    top.check_keys("source", "time_zone", "currency", "dates", "numbers", "empty", "exported_on", "pipelines", "files")
+    top.check_keys(
+        "source", "time_zone", "currency", "dates", "numbers", "empty", "exported_on", "check_points", "country", "pipelines", "files"
+    )  # fmt: skip
     source = top.text("source", "the name of the system that the files come from")
     pipelines = _pipelines(top)
     learning = frozenset(tidy(str(each.values["id"])) for each in top.tables("pipelines") if each.values.get("learns"))
@@ -153,7 +159,11 @@ def _mapping(top: Table, records: Iterable[type[Record]], known: Iterable[Pipeli
         pipelines=[pipeline.id for pipeline in (*pipelines, *known)],
     )
     classes = _IMPORTABLE | {cls.__name__: cls for cls in records}
-    files = tuple(_file(table, defaults, classes) for table in top.tables("files"))
+    check_points, country = top.find("check_points", bool, "true or false") or False, _country(top)
+    files = tuple(
+        attrs.evolve(_file(table, defaults, classes), check_points=check_points, country=country)
+        for table in top.tables("files")
+    )
     if not files:
         raise top.error("no file is mapped; give at least one under [[files]]")
     return FolderMapping(
@@ -180,6 +190,14 @@ def _zone(top: Table) -> ZoneInfo:
         return zone(name)
     except InvalidInput:
         raise top.error(f"time_zone {name!r} is not known; give {accepted}") from None
+
+
+def _country(top: Table) -> str | None:
+    accepted = "a code of two letters such as 'PL'"
+    code = top.find_text("country", accepted)
+    if code is not None and not re.fullmatch("[A-Za-z]{2}", code):
+        raise top.error(f"country {code!r} is no code; give {accepted}")
+    return code
 
 
 def _pipelines(top: Table) -> tuple[Pipeline, ...]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 
+from crmkit.errors import InvalidInput
 from crmkit.io.formats.row import Row
 from crmkit.io.mapping.fields import PointMapping, cell_text
 from crmkit.model.contact_point import Address, ContactPoint
+from crmkit.model.normalise import normalise_email, normalise_phone
 
 
 def read_points(mappings: Iterable[PointMapping], row: Row) -> tuple[ContactPoint, ...]:
@@ -23,6 +25,32 @@ def read_points(mappings: Iterable[PointMapping], row: Row) -> tuple[ContactPoin
                 if is_primary:
                     primary.add(mapping.kind)
     return tuple(found.values())
+
+
+def checked_points(points: Iterable[ContactPoint], country: str | None) -> tuple[ContactPoint, ...]:
+    """Return contact points of which those that can be no e-mail address or telephone number are marked as malformed.
+
+    A number without a country code, where no `country` says where it is dialled, may be one, so it stays as it is. Raises
+    `MissingExtra` without email-validator and phonenumbers.
+
+    >>> [point.invalid_reason for point in checked_points([ContactPoint("email", "ann@"), ContactPoint("phone", "555")], None)]
+    ['malformed', None]
+    """
+    return tuple(
+        point if _can_be(point, country) else point.replace(is_invalid=True, invalid_reason="malformed")
+        for point in points
+    )
+
+
+def _can_be(point: ContactPoint, country: str | None) -> bool:
+    try:
+        if point.kind == "email":
+            normalise_email(point.value)
+        elif point.kind == "phone" and (country or point.value.startswith("+")):
+            normalise_phone(point.value, country)
+    except InvalidInput:
+        return False
+    return True
 
 
 def joined_points(stored: Iterable[ContactPoint], given: Iterable[ContactPoint]) -> tuple[ContactPoint, ...]:

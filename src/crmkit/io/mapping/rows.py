@@ -12,12 +12,14 @@ from crmkit.io.mapping.cells import tidy
 from crmkit.io.mapping.fields import FieldMapping, cell_text, source_label
 from crmkit.io.mapping.files import FileMapping
 from crmkit.io.mapping.links import Links
-from crmkit.io.mapping.points import joined_points, read_points
+from crmkit.io.mapping.points import checked_points, joined_points, read_points
 from crmkit.io.mapping.problems import Findings
 from crmkit.model import Deal, Pipeline, Record, fields
+from crmkit.model.contact_point import ContactPoint
 from crmkit.model.deal import placed
 
 _JOINED = " | "
+_CODE = len("PL")
 
 
 @attrs.frozen
@@ -135,10 +137,24 @@ class RecordMaker:
                 reading.faults.append(fault)
         if self.file.points:
             try:
-                values["contact_points"] = read_points(self.file.points, row)
+                values["contact_points"] = self._points(row, values.get("country"))
             except InvalidRecord:
                 reading.faults.append("a contact point holds a character that no text may have; take it out")
         return reading
+
+    def _points(self, row: Row, country: str | None) -> tuple[ContactPoint, ...]:
+        points = read_points(self.file.points, row)
+        if not self.file.check_points:
+            return points
+        checked = checked_points(points, country if country and len(country) == _CODE else self.file.country)
+        for point in checked:
+            if point.is_invalid:
+                columns = dict.fromkeys(
+                    column for each in self.file.points if each.kind == point.kind for column in each.used
+                )
+                message = f"contact_points ({source_label([*columns])}) holds no {point.kind} that can be used, so it is marked as malformed"
+                self.findings.warn(self.file.path, message, row.line)
+        return checked
 
     def make(self, row: Row) -> Record | None:
         """Return the record of a registered row, or None, and note why, for a row with a value that does not fit."""
