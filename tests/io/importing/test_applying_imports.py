@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -219,17 +220,24 @@ def test_deals_alone_need_no_people(tmp_path: Path) -> None:
     assert DEALS_CSV.count("\n") - 1 == store.count(Deal)
 
 
-def test_a_plan_that_nobody_closes_leaves_no_file_behind(tmp_path: Path) -> None:
+def test_a_plan_has_no_file_that_could_be_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    for name in ("TMPDIR", "SQLITE_TMPDIR"):
+        monkeypatch.setenv(name, str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     plan = plan_import(MemoryStore(), write(tmp_path), mapping=mapping())
-    folder = plan._staging.path.parent
-    assert folder.exists()
+    assert list(temporary.iterdir()) == []
     plan.close()
     plan.close()
-    assert not folder.exists()
-    plan = plan_import(MemoryStore(), tmp_path, mapping=mapping())
-    folder = plan._staging.path.parent
-    del plan
-    assert not folder.exists()
+    for use in (
+        lambda: plan.counts,
+        lambda: plan.save(tmp_path / "plan"),
+        lambda: list(plan.steps()),
+        lambda: str(plan),
+    ):
+        with pytest.raises(ImportFailed, match="the plan is closed; make it again"):
+            use()
 
 
 def test_a_plan_is_carried_out_in_another_thread(tmp_path: Path) -> None:

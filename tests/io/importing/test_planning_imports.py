@@ -311,7 +311,10 @@ def test_the_wrong_use_is_one_sentence(tmp_path: Path) -> None:
     write(tmp_path)
     with pytest.raises(ImportFailed, match=r"deals.csv is not in the mapping; there are 'people.csv', 'goods.csv'"):
         plan_import(store, tmp_path / "deals.csv", mapping=mapping(PEOPLE, {**PEOPLE, "path": "goods.csv"}))
-    with pytest.raises(ImportFailed, match="nothing says what the columns mean; 'crmkit import .*people.csv --suggest > .*crmkit.toml' writes"):
+    with pytest.raises(
+        ImportFailed,
+        match="nothing says what the columns mean; 'crmkit import .*people.csv --suggest > .*crmkit.toml' writes",
+    ):
         plan_import(store, tmp_path / "people.csv")
     with pytest.raises(InvalidInput, match="at has no time zone"):
         plan_import(store, tmp_path, mapping=mapping(), at=datetime(2025, 1, 1))

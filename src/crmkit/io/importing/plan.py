@@ -21,8 +21,8 @@ _SHOWN = 10
 class ImportPlan:
     """What an import will do to a store, row by row. `plan_import` makes one.
 
-    The steps lie in a temporary file, which holds personal data as the imported files do; it is removed by `close`, at the end of a
-    `with` block, or with the object.
+    The steps lie in a temporary file without a name, which holds personal data as the imported files do; it is gone after `close`, at the
+    end of a `with` block, with the object, and with the process.
     """
 
     def __init__(self, staging: Staging, problems: tuple[Problem, ...] = ()) -> None:
@@ -142,7 +142,7 @@ class ImportPlan:
         )
 
     def close(self) -> None:
-        """Remove the temporary file. May be called twice."""
+        """Forget the steps. May be called twice."""
         self._staging.close()
 
     def __enter__(self) -> Self:
@@ -152,5 +152,5 @@ class ImportPlan:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Remove the temporary file."""
+        """Forget the steps."""
         self.close()

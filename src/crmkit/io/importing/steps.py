@@ -1,18 +1,18 @@
-"""What an import is going to do, row by row, and the file that holds it."""
+"""What an import is going to do, row by row, and the database that holds it."""
 
 import json
-import shutil
 import sqlite3
-import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
 import attrs
 
-from crmkit.errors import ImportFailed
+from crmkit.errors import ImportFailed, InvalidInput
+from crmkit.io.formats.files import replacing
 
 Action = Literal["create", "update", "skip", "conflict", "reject"]
 """What becomes of a row: a new record, a changed one, nothing new, something that somebody must decide, or nothing that fits."""
@@ -65,23 +65,18 @@ class Step:
         return f"{place}: {self.action} {self.record}" + (f": {'; '.join(self.reasons)}" if self.reasons else "")
 
 
-def _remove(connection: sqlite3.Connection, folder: str) -> None:
-    connection.close()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 class Staging:
-    """A SQLite file of steps. It is written once, in order, and then read as often as wanted."""
+    """A SQLite database of steps. It is written once, in order, and then read as often as wanted.
 
-    def __init__(self, saved: Path | None = None) -> None:
-        """Make an empty one, or a copy of a saved one, in a folder of its own that goes with this object."""
-        folder = tempfile.mkdtemp(prefix="crmkit-import-")
-        self.path = Path(folder, "plan")
-        if saved is not None:
-            shutil.copyfile(saved, self.path)
+    SQLite keeps it in a file that has no name, so nothing is left of it when the process ends, however it does.
+    """
+
+    def __init__(self) -> None:
+        """Make one without tables, that goes with this object."""
         # A plan may be made in one thread and applied in another, as hosts with an event loop do.
-        self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        self._remove = weakref.finalize(self, _remove, self._connection, folder)
+        self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self.close = weakref.finalize(self, self._connection.close)
+        """Forget everything; nothing can be read afterwards. May be called twice."""
         self._files: list[str] = []
         self._waiting: list[tuple[Any, ...]] = []
         self._blank: tuple[None, ...] = ()
@@ -103,8 +98,10 @@ class Staging:
         """Open a file that `save` wrote; raise `ImportFailed` for what is none."""
         if not path.is_file():
             raise ImportFailed(f"{path}: there is no such file; give one that ImportPlan.save wrote")
-        made = cls(path)
+        made = cls()
         try:
+            with closing(sqlite3.connect(path)) as saved:
+                saved.backup(made._connection)
             is_plan = made.fact("format") == _FORMAT
             made._files = json.loads(made.fact("files")) if is_plan else []
         except (sqlite3.Error, ValueError):
@@ -115,13 +112,13 @@ class Staging:
         return made
 
     def save(self, path: Path) -> None:
-        """Copy the file to a place that stays."""
+        """Copy everything to a file, whole or not at all."""
+        self._check_open()
         try:
-            shutil.copyfile(self.path, path)
-        except OSError as error:
-            raise ImportFailed(
-                f"{path}: cannot be written ({error.strerror}); give a path in a folder that may be written"
-            ) from None
+            with replacing(path) as part, closing(sqlite3.connect(part)) as saved:
+                self._connection.backup(saved)
+        except (InvalidInput, sqlite3.Error):
+            raise ImportFailed(f"{path}: cannot be written; give a path in a folder that may be written") from None
 
     def add(
         self,
@@ -147,6 +144,14 @@ class Staging:
         if len(self._waiting) >= _CHUNK:
             self._write()
 
+    def _asked(self, statement: str, *given: Any) -> sqlite3.Cursor:
+        self._check_open()
+        return self._connection.execute(statement, given)
+
+    def _check_open(self) -> None:
+        if not self.close.alive:
+            raise ImportFailed("the plan is closed; make it again")
+
     def _write(self) -> None:
         marks = ", ".join("?" * (DATA + len(self._blank)))
         self._connection.executemany(f"INSERT INTO step VALUES ({marks})", self._waiting)  # noqa: S608 - it is made of our own words
@@ -162,7 +167,7 @@ class Staging:
 
     def fact(self, name: str) -> str:
         """Return what `finish` was told under a name."""
-        rows = self._connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchall()
+        rows = self._asked("SELECT value FROM fact WHERE name = ?", name).fetchall()
         return str(rows[0][0]) if rows else ""
 
     def counts(self) -> Counter[tuple[str, Action]]:
@@ -170,7 +175,7 @@ class Staging:
         if self._waiting:
             self._write()
         grouped = "SELECT record, action, count(*) FROM step GROUP BY record, action ORDER BY min(number)"
-        return Counter({(record, action): n for record, action, n in self._connection.execute(grouped)})
+        return Counter({(record, action): n for record, action, n in self._asked(grouped)})
 
     def reasons(self, limit: int) -> list[tuple[str, str, str, int, int]]:
         """Return the most frequent reasons of rows that need attention: file, action, reasons, how many, and the first line."""
@@ -178,7 +183,7 @@ class Staging:
                    GROUP BY file, action, reasons ORDER BY count(*) DESC, min(number) LIMIT ?"""
         return [
             (self._files[file], action, "; ".join(json.loads(reasons or "[]")), n, line)
-            for file, action, reasons, n, line in self._connection.execute(asked, (limit,))
+            for file, action, reasons, n, line in self._asked(asked, limit)
         ]
 
     def steps(self, *actions: Action) -> Iterator[Step]:
@@ -189,7 +194,7 @@ class Staging:
         """Go through the steps as they are kept, which is faster; `step` makes a step of each."""
         where = f"WHERE action IN ({', '.join('?' * len(actions))})" if actions else ""
         asked = f"SELECT * FROM step {where} ORDER BY number"  # noqa: S608 - it is made of our own words
-        return self._connection.cursor().execute(asked, actions)
+        return self._asked(asked, *actions)
 
     def step(self, row: tuple[Any, ...]) -> Step:
         """Return what a row of `rows` says."""
@@ -218,8 +223,4 @@ class Staging:
     def known(self, subject: str, key: str) -> list[str]:
         """Return the ids that were noted under a key."""
         asked = "SELECT id FROM known WHERE subject = ? AND key = ? ORDER BY id"
-        return [record_id for (record_id,) in self._connection.execute(asked, (subject, key))]
-
-    def close(self) -> None:
-        """Remove the file; nothing can be read afterwards. May be called twice."""
-        self._remove()
+        return [record_id for (record_id,) in self._asked(asked, subject, key)]
