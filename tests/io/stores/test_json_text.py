@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmkit.codec import from_plain, to_plain
-from crmkit.io.stores.sql.json_text import value_writer
+from crmkit.io.stores.sql.json_text import value_reader, value_writer
 from crmkit.model import RECORDS, Money, fields
 from crmkit.model.records import Value, field, value
 from crmkit.model.shape import Scalar
@@ -53,14 +53,15 @@ VALUES: list[Any] = sorted(
 
 @pytest.mark.parametrize("cls", VALUES, ids=lambda cls: cls.__name__)
 @given(data=st.data())
-def test_a_value_is_written_as_its_plain_data_without_what_comes_back_empty_by_itself(
+def test_a_value_is_written_as_its_plain_data_without_what_comes_back_empty_by_itself_and_read_again(
     cls: Any, data: st.DataObject
 ) -> None:
     drawn = data.draw(strategies.records(cls))
     empty = {each.name for each in attrs.fields(cls) if each.default is None}
     plain = {name: held for name, held in to_plain(drawn).items() if held is not None or name not in empty}
     written = value_writer(cls)(drawn)
-    assert from_plain(cls, json.loads(written)) == drawn
+    assert from_plain(cls, json.loads(written)) == value_reader(cls)(json.loads(written)) == drawn
+    assert hash(value_reader(cls)(json.loads(written))) == hash(drawn)
     assert json.loads(written).keys() == plain.keys()
     assert list(json.loads(written)) == sorted(plain)
 

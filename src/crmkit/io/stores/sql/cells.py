@@ -15,8 +15,8 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from crmkit.codec import instant_to_text, reader_of
-from crmkit.io.stores.sql.json_text import to_json, value_writer
+from crmkit.codec import instant_to_text
+from crmkit.io.stores.sql.json_text import to_json, value_reader, value_writer
 from crmkit.model.money import currency_column
 from crmkit.model.records import FieldInfo
 from crmkit.model.shape import DECIMAL_DIGITS, DECIMAL_PLACES, FrozenDict, Kind, Shape
@@ -189,7 +189,7 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _json_decodings(shape: Shape) -> dict[Kind, Code]:
-    read = reader_of(shape.item) if shape.item is not None and shape.kind in ("value", "values") else dict
+    read = value_reader(shape.item) if shape.item is not None and shape.kind in ("value", "values") else dict
     return {
         "value": lambda text: read(json.loads(text)),
         "values": lambda text: tuple(map(read, json.loads(text))) if text != "[]" else (),

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 from zlib import crc32
 
 import attrs
@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from crmkit.errors import InvalidInput, StoreError
 from crmkit.io.stores.families import family
 from crmkit.io.stores.sql.cells import TEXT, Cells, DialectName, cells, encoding
+from crmkit.io.stores.sql.json_text import default_maker
 from crmkit.model.money import Money
 from crmkit.model.records import FieldInfo, Record, fields
 from crmkit.model.shape import Kind, Shape
@@ -353,7 +354,7 @@ def _codec(cls: type[Record], kept: Mapping[str, Cells], order: Sequence[str]) -
     for info in fields(cls):
         cell, place = kept[info.name], order.index(info.name)
         names |= {f"encode_{info.name}": cell.encode, f"decode_{info.name}": cell.decode}
-        names[f"default_{info.name}"] = _default(cls, info)
+        names[f"default_{info.name}"] = default_maker(cls, info.name)
         columns = [column.name for column in cell.columns]
         encoded |= zip(columns, _encoded(info, is_same=cell.encode is None), strict=True)
         is_there = not cell.columns[0].nullable
@@ -391,10 +392,3 @@ def _decoded(info: FieldInfo, place: int, *, is_same: bool, is_there: bool) -> s
         return value
     empty = "None" if info.shape.optional else f"default_{info.name}()"
     return f"{empty} if {cell} is None else {value}"
-
-
-def _default(cls: type[Record], info: FieldInfo) -> Callable[[], Any]:
-    default: Any = getattr(attrs.fields(cast("Any", cls)), info.name).default
-    if default is attrs.NOTHING:
-        return lambda: None
-    return default.factory if hasattr(default, "factory") else lambda: default
