@@ -1,13 +1,16 @@
-"""Importing contacts from CSV into SQLite: crmkit against the driver alone and a loop over the SQLAlchemy ORM.
+"""Importing contacts from CSV into SQLite: crmkit against the driver alone, a loop over the SQLAlchemy ORM, and django-import-export.
 
-    python bench/importing.py [--rows 1000000]
+    python bench/importing.py [--rows 1000000] [--peer-rows 20000]
 
 Promised: crmkit, from the file to the kept records and their history, at least 0.25 times `executemany` of the same rows, already
-parsed, into the same tables; at least 5 times a loop over the ORM; a peak of memory below 500 MiB for a million rows.
+parsed, into the same tables; at least 5 times a loop over the ORM or django-import-export; a peak of memory below 500 MiB for a
+million rows.
 
 Every contender runs in a process of its own. crmkit reads the file, makes the plan with matching by external id, and applies it. The
 driver gets the rows that crmkit writes, for the table of customers and for the ledger. The ORM reads the file with `csv.DictReader`, asks
-for each row whether its id is there, as an import by key does, and adds an object with the same fields.
+for each row whether its id is there, as an import by key does, and adds an object with the same fields. django-import-export, in an
+environment of its own, finds by id too and has the settings that its documentation advises for speed: bulk mode, no differences, all
+known objects loaded at once; the second time, unchanged rows skipped. Neither makes a plan first or keeps a history.
 """
 
 import argparse
@@ -24,7 +27,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-PROMISED = {"import / driver": 0.25, "import / ORM": 5.0}
+PROMISED = {"import / driver": 0.25, "import / ORM": 5.0, "import / Django": 5.0}
+DJANGO = ("Django==5.2.19", "django-import-export==4.4.3")
 MOST_MIB = 500
 COLUMNS = ("no", "first", "last", "mail", "phone", "born", "city", "country", "since")
 FIELDS = {
@@ -150,17 +154,90 @@ def orm(file: Path, n: int) -> dict[str, float]:
     return {"import": n / seconds}
 
 
+def django(file: Path, n: int) -> dict[str, float]:
+    import django as framework
+    import tablib
+    from django.conf import settings
+
+    database = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": f"{file.parent}/django.db",
+        "OPTIONS": {"init_command": ";".join(SETTINGS)},
+    }
+    settings.configure(
+        DATABASES={"default": database}, USE_TZ=True, DEFAULT_AUTO_FIELD="django.db.models.AutoField", INSTALLED_APPS=["import_export"]
+    )  # fmt: skip
+    framework.setup()
+    from django.db import connection, models
+    from import_export.instance_loaders import CachedInstanceLoader
+    from import_export.resources import ModelResource
+
+    class Contact(models.Model):
+        no = models.TextField(primary_key=True)
+        name = models.TextField()
+        first = models.TextField()
+        last = models.TextField()
+        mail = models.TextField()
+        phone = models.TextField()
+        born = models.DateField()
+        city = models.TextField()
+        country = models.TextField()
+        since = models.TextField()
+
+        class Meta:
+            app_label = "import_export"  # some application must be named that is installed
+
+    class Usual(ModelResource):
+        class Meta:
+            model = Contact
+            import_id_fields = ("no",)
+            use_transactions = True
+
+        def before_import_row(self, row: Any, **_: Any) -> None:
+            row["name"] = f"{row['first']} {row['last']}"
+
+    class Fastest(Usual):
+        class Meta:
+            instance_loader_class = CachedInstanceLoader
+            use_bulk = True
+            batch_size = 1000
+            skip_diff = True
+            report_skipped = False
+
+    class Unchanged(Fastest):
+        class Meta:
+            skip_diff = False  # without the comparison nothing counts as unchanged
+            skip_unchanged = True
+
+    with connection.schema_editor() as editor:
+        editor.create_model(Contact)
+
+    def load(resource: type[Usual]) -> None:
+        with file.open(encoding="utf-8", newline="") as text:
+            rows = tablib.Dataset().load(text, format="csv")
+        rows.append_col([""] * len(rows), header="name")
+        resource().import_data(rows, raise_errors=True)
+
+    _, usual = timed(lambda: load(Usual))
+    Contact.objects.all().delete()
+    _, created = timed(lambda: load(Fastest))
+    assert Contact.objects.count() == n
+    assert Contact.objects.get(no="c7").name == "Ann Kowalska 7"
+    _, again = timed(lambda: load(Unchanged))
+    return {"import with usual settings": n / usual, "import": n / created, "again": n / again}
+
+
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     start = time.perf_counter()
     made = work()
     return made, time.perf_counter() - start
 
 
-CONTENDERS = {"crmkit": crmkit, "driver": driver, "orm": orm}
+CONTENDERS = {"crmkit": crmkit, "driver": driver, "orm": orm, "django": django}
 
 
-def run(name: str, file: Path, n: int) -> dict[str, float]:
-    done = subprocess.run([sys.executable, __file__, "--only", name, "--file", str(file), "--rows", str(n)], capture_output=True, text=True, check=False)  # fmt: skip
+def run(name: str, file: Path, n: int, python: str | Path = sys.executable) -> dict[str, float]:
+    done = subprocess.run([str(python), __file__, "--only", name, "--file", str(file), "--rows", str(n)], capture_output=True, text=True, check=False)  # fmt: skip
     if done.returncode:
         sys.exit(f"{name} failed:\n{done.stderr}")
     found: dict[str, float] = json.loads(done.stdout)
@@ -172,7 +249,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument(
-        "--orm-rows", type=int, default=20_000, help="the loop is slow, and its rate the same for fewer rows"
+        "--peer-rows", type=int, default=20_000, help="peers are slow, and their rates the same for fewer rows"
     )
     parser.add_argument("--only", choices=CONTENDERS)
     parser.add_argument("--file", type=Path)
@@ -180,17 +257,23 @@ def main() -> None:
     if options.only:
         print(json.dumps(CONTENDERS[options.only](options.file, options.rows)))
         return
+    from peers import python_with
+
     with tempfile.TemporaryDirectory() as folder:
         file, small = Path(folder, "contacts.csv"), Path(folder, "small.csv")
         write(file, options.rows)
-        write(small, options.orm_rows)
+        write(small, options.peer_rows)
         ours = run("crmkit", file, options.rows)
+        django_rates = run("django", small, options.peer_rows, python_with(*DJANGO))
         rates = {
             "import / driver": ours["import"] / run("driver", file, options.rows)["insert"],
-            "import / ORM": ours["import"] / run("orm", small, options.orm_rows)["import"],
+            "import / ORM": ours["import"] / run("orm", small, options.peer_rows)["import"],
+            "import / Django": ours["import"] / django_rates["import"],
         }
     for what, least in PROMISED.items():
         print(f"{what:16} {rates[what]:6.2f}  promised {least}  {'kept' if rates[what] >= least else 'NOT KEPT'}")
+    print(f"{'again / Django':16} {ours['again'] / django_rates['again']:6.2f}")
+    print(f"import / Django with its usual settings{ours['import'] / django_rates['import with usual settings']:6.2f}")
     kept = ours["peak MiB"] <= MOST_MIB
     print(f"{'peak MiB':16} {ours['peak MiB']:6.0f}  promised {MOST_MIB}  {'kept' if kept else 'NOT KEPT'}")
 

@@ -1,7 +1,9 @@
 """The facade for async hosts."""
 
 import asyncio
+from collections.abc import Iterator
 from contextvars import ContextVar
+from datetime import datetime
 from pathlib import Path
 from threading import Event, current_thread
 
@@ -9,7 +11,8 @@ import pytest
 
 from crmkit import CRM
 from crmkit.aio import AsyncCRM
-from crmkit.errors import Conflict, InvalidInput, NotFound, StoreError
+from crmkit.errors import Conflict, ImportFailed, InvalidInput, NotFound, StoreError
+from crmkit.io.sync import MemoryRemote, RemoteEvent, SyncField, SyncPlan
 from crmkit.model import Customer, PointsEntry
 from tests.crm.club import NOON, OWN, Visit, people
 
@@ -180,5 +183,73 @@ def test_work_knows_the_context_of_its_task(url: str) -> None:
         async with await AsyncCRM.open(url) as crm:
             TRACE.set("request 17")
             assert await crm.read(lambda _: TRACE.get()) == "request 17"
+
+    asyncio.run(main())
+
+
+PEOPLE = "Record ID,First Name,Last Name,Email,Lifecycle Stage\n7,Ann,Lee,ann@example.com,lead\n"
+
+
+def test_an_import_runs_beside_the_loop_and_is_done_once(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text(PEOPLE)
+    threads = set[str]()
+
+    async def main() -> None:
+        async with await AsyncCRM.open(url, by="anna", clock=lambda: NOON) as crm:
+
+            def progress(*_: object) -> None:
+                threads.add(current_thread().name.partition("_")[0])
+
+            with await crm.imports.plan(path, progress=progress) as plan:
+                assert str(await crm.imports.apply(plan, progress=progress)) == "1 created, 0 updated, 0 unchanged"
+            with await crm.imports.plan(str(path), exported_on=NOON.date()) as plan:
+                assert plan.counts["skip"] == 1
+            assert await crm.read(lambda crm: [(each.stamp.by, each.stamp.at) for each in crm.changes()]) == [
+                ("anna", NOON)
+            ]
+
+    asyncio.run(main())
+    assert threads == {"crmkit"}
+
+
+def test_an_import_in_somebodys_name_is_a_unit_of_work(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text(PEOPLE)
+
+    async def main() -> None:
+        async with await AsyncCRM.open(url) as crm:
+            with await crm.imports.plan(path) as plan:
+                await crm.run(lambda crm: crm.imports.apply(plan), by="eva")
+            assert await crm.read(lambda crm: {each.stamp.by for each in crm.changes()}) == {"eva"}
+
+    asyncio.run(main())
+
+
+def test_a_file_that_cannot_be_imported_is_refused_as_by_the_facade(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("a,b\n1,2\n")
+
+    async def main() -> None:
+        async with await AsyncCRM.open("memory://") as crm:
+            with pytest.raises(ImportFailed, match="nothing says what the columns mean"):
+                await crm.imports.plan(tmp_path / "people.csv")
+
+    asyncio.run(main())
+
+
+class _Mailer:
+    def events(self, since: datetime | None) -> Iterator[RemoteEvent]:
+        yield RemoteEvent(campaign_id="7", campaign="Spring", address="ann@example.com", event="sent", at=NOON)
+
+
+def test_another_system_is_kept_in_step_and_its_mailings_are_received(url: str) -> None:
+    async def main() -> None:
+        async with await AsyncCRM.open(url, by="anna") as crm:
+            await crm.run(_ann)
+            remote = MemoryRemote()
+            plan = SyncPlan(name="mailer", cls=Customer, fields=[SyncField("name")])
+            assert str(await crm.synchronise(remote, plan)) == "1 created there"
+            assert str(await crm.synchronise(remote, plan)) == "nothing to do"
+            assert (await crm.receive_messages(_Mailer(), "mailer")).messages == 1
 
     asyncio.run(main())

@@ -282,6 +282,17 @@ def test_the_schema_of_a_vertical_has_its_tables(
         assert f"--records {wrong}: " in capsys.readouterr().err
 
 
+def test_record_classes_are_found_in_the_folder_that_one_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "their_club.py").write_text(VISITS_MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
+
+    assert main(["schema", "sql", "sqlite://", "--records", "their_club:RECORDS"]) == 0
+    assert "CREATE TABLE crm_visit (" in capsys.readouterr().out
+
+
 def test_what_is_missing_from_a_schema_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "club.db"
     main(["schema", "apply", f"sqlite:///{path}"])

@@ -4,23 +4,32 @@
         ann = await crm.run(lambda crm: crm.customers.add(Customer(kind="person", name="Ann")))
 
 The work is a plain function of the `CRM`, so everything that a CRM can do is there, and a connection never leaves its thread in
-the middle of a transaction.
+the middle of a transaction. What takes long and makes its units of work itself, as imports and synchronising do, has methods of its own
+with the names of the facade.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import datetime
 from functools import partial
 from inspect import iscoroutinefunction
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from crmkit.crm import CRM, RETRIES
 from crmkit.errors import InvalidInput, StoreError
+from crmkit.io.importing import Applied, ImportPlan
+from crmkit.model import Record
 
+if TYPE_CHECKING:
+    from crmkit.io.sync import MessageReport, MessageSource, Remote, SyncConsent, SyncPlan, SyncReport
+
+R = TypeVar("R", bound=Record)
 T = TypeVar("T")
+InThread = Callable[[Callable[[], T]], Awaitable[T]]
 
 THREADS = 8
 """How many units of work run at a time, each in a thread with a connection of its own."""
@@ -45,6 +54,7 @@ class AsyncCRM:
         """Use a CRM; at most so many `threads` work at a time, and others wait for their turn."""
         self._crm = crm
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="crmkit")
+        self.imports = AsyncImports(crm, self._in_thread)
 
     @classmethod
     async def open(cls, url: str, *, threads: int = THREADS, **options: Any) -> Self:
@@ -76,6 +86,16 @@ class AsyncCRM:
         _check_plain(work)
         return await self._in_thread(partial(work, self._crm))
 
+    async def synchronise(self, remote: "Remote", plan: "SyncPlan[R]") -> "SyncReport":
+        """Bring what is stored and another system in step, as `CRM.synchronise` does. The `remote` is asked in the thread."""
+        return await self._in_thread(partial(self._crm.synchronise, remote, plan))
+
+    async def receive_messages(
+        self, source: "MessageSource", name: str, *, consent: "SyncConsent | None" = None
+    ) -> "MessageReport":
+        """Keep what became of the mailings of another system, as `CRM.receive_messages` does. The `source` is asked in the thread."""
+        return await self._in_thread(partial(self._crm.receive_messages, source, name, consent=consent))
+
     async def close(self) -> None:
         """Wait for the work that is under way, cancelled or not, and close the store; may be called twice."""
         await asyncio.to_thread(self._threads.shutdown)
@@ -98,6 +118,43 @@ class AsyncCRM:
         except RuntimeError:
             raise StoreError("this CRM is closed; open it again to use it") from None
         return await future
+
+
+class AsyncImports:
+    r"""Imports into an `AsyncCRM`: each call a hop to a thread, as long as it takes.
+
+    >>> import asyncio, pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "people.csv"
+    >>> _ = path.write_text("Record ID,First Name,Last Name,Email,Lifecycle Stage\n7,Ann,Lee,ann@example.com,lead\n")
+    >>> async def main() -> None:
+    ...     async with await AsyncCRM.open("memory://") as crm:
+    ...         with await crm.imports.plan(path) as plan:
+    ...             print(plan, await crm.imports.apply(plan), sep="; ")
+    >>> asyncio.run(main())
+    Customer: 1 create; 1 created, 0 updated, 0 unchanged
+    """
+
+    def __init__(self, crm: CRM, in_thread: InThread[Any]) -> None:
+        """Import into the store of a CRM, by what does work in a thread."""
+        self._crm, self._in_thread = crm, in_thread
+
+    async def plan(self, path: Path | str, **options: Any) -> ImportPlan:
+        """Find out what importing a file or a folder would do; takes the `options` of `crm.imports.plan` and raises its errors.
+
+        `progress` is called in the thread, so it must only do what a thread may, such as `loop.call_soon_threadsafe`. A task that is
+        cancelled gets no plan, and what is left of it removes itself.
+        """
+        plan: ImportPlan = await self._in_thread(partial(self._crm.imports.plan, path, **options))
+        return plan
+
+    async def apply(self, plan: ImportPlan, **options: Any) -> Applied:
+        """Carry a plan out in one unit of work; takes the `options` of `crm.imports.apply` and raises its errors.
+
+        A task that is cancelled does not stop the import, which is brought to its end or undone as a whole. To import in somebody's
+        name: `crm.run(lambda crm: crm.imports.apply(plan), by="eva")`.
+        """
+        done: Applied = await self._in_thread(partial(self._crm.imports.apply, plan, **options))
+        return done
 
 
 def _check_plain(work: Callable[..., object]) -> None:

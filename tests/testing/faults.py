@@ -14,7 +14,8 @@ from crmkit.io.stores.layers import Memory
 from crmkit.io.stores.parts import NotePart, Part
 from crmkit.io.stores.port import UNSTAMPED, Change, Changes, Page, SortBy, Stamp, Stored, Version
 from crmkit.io.stores.queries import Order
-from crmkit.model import Record
+from crmkit.io.stores.reaching import keys_of
+from crmkit.model import Customer, Record
 from crmkit.rules import EVERYTHING, Rule, predicate, related_classes
 
 R = TypeVar("R", bound=Record)
@@ -363,6 +364,27 @@ class TalkativeCause(MemoryStore):
 class NeverClosed(MemoryStore):
     def close(self) -> None:
         pass
+
+
+@found_by("test_a_number_is_found_however_it_was_written")
+class ReachingInTheOrderOfAdding(MemoryStore):
+    def reached_by(self, cls: type[R], keys: Iterable[str], *, limit: int | None = None) -> tuple[R, ...]:
+        return tuple(reversed(super().reached_by(cls, keys, limit=limit)))
+
+
+@found_by("test_it_follows_every_change")
+class ReachingByWhatWas(MemoryStore):
+    def reached_by(self, cls: type[R], keys: Iterable[str], *, limit: int | None = None) -> tuple[R, ...]:
+        wanted = {*keys}
+        had = [each for each in self.every(cls) if any(wanted & keys_of(was.record.contact_points) for was in self.history(cls, each.id))]  # type: ignore[union-attr]  # fmt: skip
+        return tuple(had[:limit])
+
+
+@found_by("test_the_class_decides_who_is_found")
+class ReachingThatLimitsTooEarly(MemoryStore):
+    def reached_by(self, cls: type[R], keys: Iterable[str], *, limit: int | None = None) -> tuple[R, ...]:
+        found = super().reached_by(Customer, keys, limit=limit)
+        return tuple(each for each in found if isinstance(each, cls))
 
 
 @found_by("test_what_was_rewritten_is_so_in_all_of_its_history")

@@ -18,8 +18,11 @@ _EXAMPLES = {
     "numbers": "'1,234.5'",
     "time_zone": "Europe/Warsaw",
     "exported_on": "2025-12-31",
+    "country": "PL",
 }
-"""The words of a mapping that options stand for, and what one may give."""
+"""Words of a mapping that options stand for, and what one may give."""
+
+_WORDS = (*_EXAMPLES, "check_points")
 
 
 def add_to(commands: Any) -> None:
@@ -61,9 +64,16 @@ def _add_words(command: argparse.ArgumentParser) -> None:
         "--currency", metavar="CODE", help="of amounts, such as PLN; or cells, where they name their own"
     )
     words.add_argument("--dates", metavar="ORDER", help="'day first', 'month first', or a format such as '%%d.%%m.%%y'")
-    words.add_argument("--numbers", choices=["1,234.5", "1.234,5", "1234.5"], help="how numbers are written")
+    words.add_argument("--numbers", metavar="STYLE", help="'1,234.5', '1.234,5' or '1234.5'")
     words.add_argument("--time-zone", metavar="ZONE", help="of times that name none, such as Europe/Warsaw")
     words.add_argument("--exported-on", type=day, metavar="DATE", help="the day of the export, such as 2025-12-31")
+    words.add_argument(
+        "--check-points",
+        action="store_true",
+        default=None,
+        help="mark what can be no e-mail address or telephone number as malformed",
+    )
+    words.add_argument("--country", metavar="CODE", help="where numbers without a country code are dialled, such as PL")
 
 
 def _import(options: argparse.Namespace) -> int | None:
@@ -126,7 +136,7 @@ def _plan(crm: CRM, options: argparse.Namespace, say: Say) -> ImportPlan:
 
 
 def _stated(options: argparse.Namespace) -> dict[str, Any]:
-    return {word: given for word in _EXAMPLES if (given := getattr(options, word)) is not None}
+    return {word: given for word in _WORDS if (given := getattr(options, word)) is not None}
 
 
 def _hint(error: str) -> str:

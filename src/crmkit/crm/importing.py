@@ -1,7 +1,7 @@
 """Bringing files into a CRM: a plan first, then the plan carried out."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crmkit.io.folder import Progress
 from crmkit.io.importing import Applied, ImportPlan, plan_import
@@ -42,10 +42,12 @@ class Imports:
         overwrite: bool = False,
         warn_duplicates: bool = False,
         progress: Progress | None = None,
+        **stated: Any,
     ) -> ImportPlan:
         """Find out what importing a file or a folder would do; see `crmkit.io.importing.plan_import`.
 
-        Files whose mapping does not say when they were exported are true now.
+        Words of a mapping that a file needs may be `stated`, as `currency="PLN"`. Files whose mapping does not say when they were
+        exported are true now.
         """
         _, at = self._crm.acting()
         return plan_import(
@@ -56,6 +58,7 @@ class Imports:
             overwrite=overwrite,
             warn_duplicates=warn_duplicates,
             progress=progress,
+            **stated,
         )
 
     def apply(

@@ -10,6 +10,7 @@ from crmkit.testing.contract.history import HistoryContract
 from crmkit.testing.contract.notes import NotesContract
 from crmkit.testing.contract.privacy import PrivacyContract
 from crmkit.testing.contract.queries import QueriesContract
+from crmkit.testing.contract.reaching import ReachingContract
 from crmkit.testing.contract.records import RecordsContract
 from crmkit.testing.contract.tenants import TenantsContract
 from crmkit.testing.contract.transactions import TransactionsContract
@@ -29,6 +30,7 @@ class StoreContract(
     FeedContract,
     NotesContract,
     FramesContract,
+    ReachingContract,
     TenantsContract,
     DurableContract,
     PrivacyContract,

@@ -97,3 +97,10 @@ def test_a_damaged_log_gives_calls_or_our_errors(
     except CrmError:
         return
     assert all(row.fault or row.values["at"] for row in rows)
+
+
+def test_a_log_of_blanks_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "calls.csv").write_text(",,,\n,,,\n")
+    for use in (calls.columns, lambda path: list(calls.read(path))):
+        with pytest.raises(ImportFailed, match="is empty; the first line must hold the names of the columns"):
+            use(tmp_path / "calls.csv")

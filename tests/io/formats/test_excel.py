@@ -177,6 +177,11 @@ def test_a_workbook_that_would_abort_the_process_is_refused(tmp_path: Path, rows
     _refused(path, "its cells span more than 16,777,216 cells; remove what stands far from the table")
 
 
+def test_a_cell_right_of_every_column_is_refused(tmp_path: Path) -> None:
+    row = '<row r="1"><c r="A1"><v>1</v></c><c r="AAAA1"><v>1</v></c></row>'
+    _refused(workbooks.xlsx(tmp_path / "wide.xlsx", row), "holds a cell in no column")
+
+
 def test_a_workbook_that_repeats_itself_without_end_is_refused(tmp_path: Path) -> None:
     row = f'<table:table-row table:number-rows-repeated="1048576">{workbooks.ods_cell("x", 16384)}</table:table-row>'
     _refused(workbooks.ods(tmp_path / "abort.ods", row), "its cells span more than")

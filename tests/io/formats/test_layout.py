@@ -98,6 +98,7 @@ def test_a_few_rows_in_another_encoding_are_faults_in_a_table_of_utf_8(tmp_path:
         ('name,note\nAnn,"one\ntwo; three"\nBob,"x; y\nz"\n', Layout()),
         ("name,city\nAnn,Oslo,\nBob,Rome,\n", Layout()),
         ("name", Layout()),
+        ("a,b,c,d\n,\n,\n", Layout()),
         ("".join(",".join("abcdefghij"[:width]) + "\n" for width in (3, 4, 5, 6, 7)), Layout()),
     ],
 )

@@ -125,11 +125,26 @@ def test_options_win_over_the_mapping(people: Path) -> None:
         assert {str(change.stamp.at) for change in crm.changes()} == {"2025-06-01 00:00:00+00:00"}
 
 
+def test_contact_points_are_checked_where_that_is_wanted(tmp_path: Path) -> None:
+    pytest.importorskip("phonenumbers", reason="the check needs the extra contact")
+    path = tmp_path / "people.csv"
+    path.write_text(
+        "Record ID,First Name,Last Name,Email,Phone Number,Lifecycle Stage\n1,Ann,Lee,ann@example.com,12,lead\n"
+    )
+    for options, is_invalid in ([], False), (["--check-points", "--country", "PL"], True):
+        url = f"sqlite:///{tmp_path}/{len(options)}.db"
+        assert main(["import", str(path), "--into", url, *options]) == 0
+        with CRM.open(url) as crm:
+            points = {point.kind: point.is_invalid for each in crm.customers for point in each.contact_points}
+        assert points == {"email": False, "phone": is_invalid}
+
+
 @pytest.mark.parametrize(
     ("option", "given", "said"),
     [
         ("--currency", "zloty", "currency 'zloty' is no code; give three capital letters such as 'PLN'"),
         ("--dates", "%q", "dates '%q' cannot be used"),
+        ("--numbers", "comma", "numbers 'comma' is not known; give 'auto', '1234.5', '1,234.5' or '1.234,5'"),
         ("--time-zone", "Warsaw", "time_zone 'Warsaw' is not known; give an IANA name such as 'Asia/Bangkok'"),
     ],
 )

@@ -107,7 +107,10 @@ def _header(path: Path) -> tuple[Layout, Sequence[str]]:
     """How the log is written and its columns, which are those of Asterisk where the first line is a call."""
     layout = csv.detect(path)
     with closing(tolerant.records(path, layout)) as records:
-        cells = next(records).cells
+        first = next(records, None)
+    if first is None:
+        raise failed(path, "is empty; the first line must hold the names of the columns", layout.header_line)
+    cells = first.cells
     if _ASTERISK_LEAST <= len(cells) <= len(_ASTERISK) and _MOMENT.fullmatch(cells[9]) and _MOMENT.fullmatch(cells[11]):
         return attrs.evolve(layout, header_line=1), _ASTERISK
     return layout, column_names(cells)

@@ -113,7 +113,7 @@ def _regularity(lines: list[str], delimiter: str) -> tuple[float, int]:
 
 
 def _header_line(lines: list[str], delimiter: str) -> int:
-    records = _records(lines, delimiter)
+    records = [(line, cells) for line, cells in _records(lines, delimiter) if any(cells)]
     width, _ = _width(records)
     if not records:
         return 1

@@ -10,7 +10,8 @@ Place = tuple[int, int]
 _CONTENT = ("v", "is", "p")
 _CELLS = ("table-cell", "covered-table-cell")
 _MOST_ERRORS = 100_000
-_DIGITS, _LETTERS = 9, 4
+_DIGITS, _LETTERS = 9, 3
+"""How long the number of a row and the name of a column may be; no program writes a column right of ZZZ."""
 
 
 class Refused(Exception):
