@@ -4,6 +4,7 @@ import typing
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal, Self, TypeVar, dataclass_transform
 
 import attrs
@@ -163,7 +164,13 @@ def family(cls: type[Any]) -> type[Record]:
     >>> family(Member) is family(Customer) is Customer
     True
     """
-    for each in reversed(cls.__mro__):
+    return _families(cls)  # type: ignore[arg-type]  # mypy takes the hash of a class for its instances'
+
+
+@cache
+def _families(cls: Any) -> type[Record]:
+    mro: tuple[type[Any], ...] = cls.__mro__
+    for each in reversed(mro):
         if issubclass(each, Record) and each is not Record:
             return each
     raise InvalidInput("Record is the base of all record classes and is not stored itself; give one that extends it")

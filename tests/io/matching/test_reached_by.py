@@ -65,6 +65,19 @@ def test_at_most_so_many_are_found_as_are_asked_for(store: Store) -> None:
     assert [each.id for each in store.reached_by(Customer, [phone_key("501234567")], limit=1)] == ["ann"]
 
 
+def test_those_who_are_gone_and_those_of_another_class_do_not_count_among_them(store: Store) -> None:
+    assert isinstance(store, MemoryStore | SqlStore)
+    phone = phone_key("501234567")
+    store.add([ANN, BEN, customer("dan", ("phone", "501234567"), cls=Member)])
+    store.delete(Customer, "ann")
+    assert [each.id for each in store.reached_by(Customer, [phone], limit=1)] == ["ben"]
+    assert [each.id for each in store.reached_by(Member, [phone], limit=1)] == ["dan"]
+    assert [each.id for each in store.reached_by(Customer, [phone, email_key("x@example.com")], limit=2)] == [
+        "ben",
+        "dan",
+    ]
+
+
 def test_the_class_decides_who_is_found(store: Store) -> None:
     store.add([ANN, CAT])
     key = email_key("łucja@EXAMPLE.com")

@@ -6,13 +6,17 @@ from itertools import combinations
 from crmkit.io.matching import Cluster
 
 
-def f1(found: Iterable[tuple[str, str]], entities: Mapping[str, str]) -> float:
-    """The harmonic mean of precision and recall of pairs, by which entity each record is of."""
+def true_pairs(entities: Mapping[str, str]) -> set[tuple[str, str]]:
+    """Every two records of one entity, by which entity each record is of."""
     by_entity: dict[str, list[str]] = {}
     for record_id, entity in entities.items():
         by_entity.setdefault(entity, []).append(record_id)
-    true = {pair for ids in by_entity.values() for pair in combinations(sorted(ids), 2)}
-    found = set(found)
+    return {pair for ids in by_entity.values() for pair in combinations(sorted(ids), 2)}
+
+
+def f1(found: Iterable[tuple[str, str]], entities: Mapping[str, str]) -> float:
+    """The harmonic mean of precision and recall of pairs."""
+    found, true = set(found), true_pairs(entities)
     return 2 * len(found & true) / (len(found) + len(true))
 
 

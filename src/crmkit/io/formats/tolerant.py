@@ -38,13 +38,16 @@ def read(path: Path, layout: Layout) -> Iterator[Row]:
     """Yield the rows below the header, those that do not fit with their fault."""
     with closing(records(path, layout)) as found:
         header = _header(path, layout, found)
-        named = [*header]
+        named, width = [*header], len(header)
         for record in found:
             cells = record.cells
-            while len(cells) > len(header) and not cells[-1].strip():
+            if len(cells) == width and record.fault is None and cells[0].strip() != header[0]:
+                yield Row(record.line, dict(zip(header, cells, strict=True)))
+                continue
+            while len(cells) > width and not cells[-1].strip():
                 cells.pop()
             if len(cells) > len(named):
-                named = list(column_names([*header, *[None] * (len(cells) - len(header))]))
+                named = list(column_names([*header, *[None] * (len(cells) - width)]))
             yield Row(record.line, dict(zip(named, cells, strict=False)), record.fault or _misfit(cells, header))
 
 

@@ -26,6 +26,10 @@ class Payloads:
         """Return how many cells the longest row of the classes of these names has."""
         return max((len(self._tables[name].data) for name in names if name in self._tables), default=0)
 
+    def columns(self, name: str) -> tuple[str, ...]:
+        """Return what stands in the rows of a class of this name."""
+        return tuple(column.name for column in self._table(name).data)
+
     def encode(self, record: Record) -> tuple[Any, ...]:
         """Return the row of a record."""
         return self._encoders[type(record).__name__](record)

@@ -20,6 +20,7 @@ from crmkit.io.importing.sources import REASON, Source
 from crmkit.io.importing.stages import Stages
 from crmkit.io.importing.steps import Action, Staging
 from crmkit.io.importing.stored import NOTHING, Stored
+from crmkit.io.importing.straight import Straight
 from crmkit.io.mapping.columns import ColumnEvidence, check_columns
 from crmkit.io.mapping.files import FileMapping, FolderMapping
 from crmkit.io.mapping.links import Links
@@ -57,6 +58,10 @@ class _File:
     doubts: dict[str, str] = attrs.field(factory=dict)
     """Why it is not certain what the row with a key is about."""
     merged: set[str] = attrs.field(factory=set)
+    straight: Straight | None = None
+    """How new records are read once one of them was made, where their cells alone tell it."""
+    is_made: bool = False
+    """Whether one was made."""
 
 
 class Planner:
@@ -142,9 +147,10 @@ class Planner:
 
     def _look_up(self, looked: _File, row: Row) -> None:
         """Find the stored record that a row is about."""
-        file, key = looked.maker.file, looked.maker.key(row)
+        file = looked.maker.file
         if not self._stored.holds(file.record):
             return
+        key = looked.maker.key(row)
         found = self._stored.find(file.record, key, self._links.usual_id(file.record, key))
         if found == NOTHING and file.match and file.points:
             found = self._stored.match(file.record, file.match, _points(file, row))
@@ -187,7 +193,12 @@ class Planner:
         elif self._claims[record_id] > 1:
             self._refuse(file, row, "conflict", [f"several rows are about the same stored {name}"])
         else:
-            self._plan_record(file, row, key, record_id)
+            straight = file.straight if record_id not in self._claims else None
+            data = straight.row(row, key, record_id) if straight else None
+            if data is None:
+                self._plan_record(file, row, key, record_id)
+            else:
+                self._staging.add(file.maker.file.path, row.line, "create", name, record_id=record_id, data=data)
 
     def _plan_record(self, file: _File, row: Row, key: str, record_id: str) -> None:
         reading = file.maker.read(row, key)
@@ -214,6 +225,9 @@ class Planner:
         if self._wishes.warn_duplicates and isinstance(made, Customer) and matching.find_matches(made, self._store):
             self._findings.warn(file.maker.file.path, "looks like a customer who is stored already", row.line)
         self._step(file, row, made, self._entries(file, row, made))
+        if not (file.is_made or self._suppresses or self._wishes.warn_duplicates):
+            file.straight = Straight.of(file.maker, self._payloads.columns(cls.__name__), self._payloads.encode(made))
+        file.is_made = True
 
     def _plan_change(self, file: _File, row: Row, record_id: str, reading: Reading) -> None:
         cls = file.maker.file.record

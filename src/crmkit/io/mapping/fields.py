@@ -82,6 +82,11 @@ class FieldMapping:
         return len(self.columns) == 1 and not more
 
     @property
+    def is_simple(self) -> bool:
+        """Whether texts alone make the value, and the value is kept in one column of a database."""
+        return not (self.info.links or self.currency_column or self.lenient or self.info.shape.kind == "money")
+
+    @property
     def column(self) -> str | None:
         """The column that a typed cell is taken from: the only one."""
         return self.columns[0] if len(self.columns) == 1 else None

@@ -3,9 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from difflib import get_close_matches
-from functools import cache
 from hashlib import sha1
-from typing import Any
 from uuid import UUID
 
 import attrs
@@ -44,11 +42,6 @@ def imported_id(source: str, cls: type[Record], key: str) -> str:
 
 def _name(cls: type[Record]) -> str:
     """The name of the classes that share the ids of a class."""
-    return _cached_name(cls)  # type: ignore[arg-type]  # mypy takes the hash of a class for its instances'
-
-
-@cache
-def _cached_name(cls: Any) -> str:
     return family(cls).__name__
 
 

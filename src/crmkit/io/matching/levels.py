@@ -12,8 +12,21 @@ from rapidfuzz.process import cpdist
 from crmkit.errors import InvalidInput, choices
 from crmkit.io.matching.text import compact, company, folded, plain_date, plain_email
 
-FieldKind = Literal["name", "company", "text", "email", "phone", "date", "identifier", "postcode", "choice"]
-"""What a field holds, which decides how it is compared."""
+FieldKind = Literal[
+    "name",
+    "given_name",
+    "family_name",
+    "company",
+    "text",
+    "city",
+    "email",
+    "phone",
+    "date",
+    "identifier",
+    "postcode",
+    "choice",
+]
+"""What a field holds, which decides how it is compared, and whether a home shares it."""
 
 MISSING = -1
 """The level where one of two records has no value: nothing speaks for or against it."""
@@ -27,9 +40,10 @@ Likeness = np.ndarray[Any, np.dtype[np.float32]]
 class Kind:
     """How fields of one kind are brought to one form and compared.
 
-    `names` are the levels, the highest last, and `level` compares as many left as right values of which none are equal. `m` and `u`
-    are how often each level is met among records of one customer, and of two, before anything is learned. `keys` are what two values
-    have in common that are worth a comparison. Where `is_weighed`, a rare value says more than a common one.
+    `names` are the levels, the highest last, and `level` compares as many left as right values of which none are equal. `m`, `u` and
+    `h` are how often each level is met among two records of one customer, of strangers and of two customers of one home, before anything
+    is learned. `keys` are what two values have in common that are worth a comparison. Where `is_weighed`, a rare value says more
+    than a common one.
     """
 
     names: tuple[str, ...]
@@ -37,6 +51,7 @@ class Kind:
     level: Callable[[Texts, Texts], Levels]
     m: tuple[float, ...]
     u: tuple[float, ...]
+    h: tuple[float, ...]
     keys: Callable[[str], Sequence[str]] = lambda text: (text,)
     is_weighed: bool = False
 
@@ -114,22 +129,28 @@ def _email_keys(text: str) -> Sequence[str]:
     return text, text.partition("@")[0] + "@"
 
 
+_A_NAME: dict[str, Any] = {
+    "names": ("differ", "similar", "alike", "same"),
+    "plain": folded,
+    "level": _name,
+    "m": (0.05, 0.05, 0.1, 0.8),
+    "u": (0.987, 0.007, 0.003, 0.003),
+    "keys": _name_keys,
+    "is_weighed": True,
+}
 KINDS: Mapping[str, Kind] = {
-    "name": Kind(
-        names=("differ", "similar", "alike", "same"),
-        plain=folded,
-        level=_name,
-        m=(0.05, 0.05, 0.1, 0.8),
-        u=(0.987, 0.007, 0.003, 0.003),
-        keys=_name_keys,
-        is_weighed=True,
-    ),
+    # A whole name has the family name within it.
+    "name": Kind(**_A_NAME, h=(0.6, 0.2, 0.17, 0.03)),
+    # A parent and a child may have one name.
+    "given_name": Kind(**_A_NAME, h=(0.978, 0.007, 0.003, 0.012)),
+    "family_name": Kind(**_A_NAME, h=(0.15, 0.02, 0.03, 0.8)),
     "company": Kind(
         names=("differ", "similar", "alike", "same"),
         plain=company,
         level=_text,
         m=(0.1, 0.05, 0.1, 0.75),
         u=(0.98989, 0.01, 0.0001, 0.00001),
+        h=(0.93, 0.05, 0.01, 0.01),
         keys=_name_keys,
         is_weighed=True,
     ),
@@ -139,7 +160,12 @@ KINDS: Mapping[str, Kind] = {
         level=_text,
         m=(0.2, 0.1, 0.1, 0.6),
         u=(0.97, 0.027, 0.002, 0.001),
+        h=(0.2, 0.03, 0.07, 0.7),
         is_weighed=True,
+    ),
+    "city": Kind(
+        **(_A_NAME | {"m": (0.1, 0.03, 0.07, 0.8), "u": (0.945, 0.02, 0.005, 0.03)}),
+        h=(0.15, 0.02, 0.03, 0.8),
     ),
     "email": Kind(
         names=("differ", "alike", "same before @", "same"),
@@ -147,6 +173,7 @@ KINDS: Mapping[str, Kind] = {
         level=_email,
         m=(0.15, 0.1, 0.05, 0.7),
         u=(0.99889, 0.001, 0.0001, 0.00001),
+        h=(0.65, 0.1, 0.05, 0.2),
         keys=_email_keys,
     ),
     "phone": Kind(
@@ -155,13 +182,16 @@ KINDS: Mapping[str, Kind] = {
         level=_number,
         m=(0.2, 0.1, 0.7),
         u=(0.99998, 0.00001, 0.00001),
+        h=(0.4, 0.01, 0.59),
     ),
+    # Twins have one day of birth.
     "date": Kind(
         names=("differ", "two digits off", "one digit off", "same"),
         plain=plain_date,
         level=_date,
         m=(0.05, 0.05, 0.1, 0.8),
         u=(0.9824, 0.016, 0.0015, 0.0001),
+        h=(0.966, 0.016, 0.003, 0.015),
     ),
     "identifier": Kind(
         names=("differ", "one digit off", "same"),
@@ -169,6 +199,7 @@ KINDS: Mapping[str, Kind] = {
         level=_number,
         m=(0.05, 0.1, 0.85),
         u=(0.99998, 0.00001, 0.00001),
+        h=(0.98, 0.01, 0.01),
     ),
     "postcode": Kind(
         names=("differ", "same area", "one digit off", "same"),
@@ -176,7 +207,10 @@ KINDS: Mapping[str, Kind] = {
         level=_postcode,
         m=(0.15, 0.05, 0.1, 0.7),
         u=(0.95, 0.04, 0.007, 0.003),
+        h=(0.15, 0.05, 0.05, 0.75),
         is_weighed=True,
     ),
-    "choice": Kind(names=("differ", "same"), plain=folded, level=_choice, m=(0.1, 0.9), u=(0.7, 0.3), is_weighed=True),
+    "choice": Kind(
+        names=("differ", "same"), plain=folded, level=_choice, m=(0.1, 0.9), u=(0.7, 0.3), h=(0.3, 0.7), is_weighed=True
+    ),
 }

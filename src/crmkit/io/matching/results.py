@@ -14,7 +14,8 @@ Verdict = Literal["same", "review"]
 class Reason:
     """What one field says about two records: how alike they are in it, and how much that speaks for one customer, in bits.
 
-    Each bit doubles the odds; a negative one halves them. The values themselves are not told, because they are personal.
+    Each bit doubles the odds; a negative one halves them. The reason `home` takes back what two customers of one home have in common
+    as well. The values themselves are not told, because they are personal.
     """
 
     field: str
@@ -47,21 +48,28 @@ class Cluster:
 
 @attrs.frozen
 class FieldWeights:
-    """How much a field says: how often each level is met among records of one customer (`m`) and of two (`u`)."""
+    """How much a field says: how often each level is met among two records of one customer (`m`), of strangers (`u`), and of two
+    customers of one home (`h`), which is as among strangers where it is not told.
+    """
 
     field: str
     kind: str
     levels: tuple[str, ...]
     m: tuple[float, ...]
     u: tuple[float, ...]
+    h: tuple[float, ...] = attrs.field(default=attrs.Factory(lambda self: self.u, takes_self=True))
 
 
 @attrs.frozen
 class Model:
-    """What is known of duplicates: how likely any two records are one customer, and how much each field says."""
+    """What is known of duplicates: how likely any two records are one customer, and how much each field says.
+
+    `home_prior` is how likely any two customers are of one home.
+    """
 
     prior: float
     weights: tuple[FieldWeights, ...]
+    home_prior: float = 0.0
 
 
 @attrs.frozen

@@ -18,15 +18,15 @@ from crmkit.model.contact_point import ContactKind
 from crmkit.model.customer import Customer
 
 FIELDS: Mapping[str, str] = {
-    "given_name": "name",
-    "family_name": "name",
+    "given_name": "given_name",
+    "family_name": "family_name",
     "organization": "company",
     "birth_on": "date",
     "email": "email",
     "phone": "phone",
     "street": "text",
     "postcode": "postcode",
-    "city": "name",
+    "city": "city",
 }
 """The fields of customers that are compared, and what each holds."""
 

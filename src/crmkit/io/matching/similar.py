@@ -9,7 +9,7 @@ from crmkit.errors import InvalidInput
 from crmkit.io.matching.blocking import MOST
 from crmkit.io.matching.calling import reached_by
 from crmkit.io.matching.duplicates import check_thresholds, reasons_of, verdict_of
-from crmkit.io.matching.learning import field_bits, probability, usual_model
+from crmkit.io.matching.learning import field_bits, home_bits, probability, usual_model
 from crmkit.io.matching.results import Model, Reason, Verdict
 from crmkit.io.matching.rows import FIELDS, customers_of, rows_of
 from crmkit.io.matching.values import compared
@@ -47,7 +47,8 @@ def find_matches(
         customer: the one to look for; a record with the same id is not compared with itself.
         among: customers to compare with, or a store to look in.
         model: what `find_duplicates` learned from such customers. By default what is usual, as among 50,000 customers: then an
-            equal name alone is worth a look, and an equal name and day of birth, or telephone, are the same.
+            equal name alone is worth a look, and an equal name and day of birth, or telephone, are the same;
+            somebody else of the same home is not.
         country: the two-letter code of where telephone numbers without a country code are dialled; a customer's own country
             goes before it.
         same: the probability from which on both are the same, 0.95 by default.
@@ -69,7 +70,8 @@ def find_matches(
     (customer,) = customers_of([customer])
     found = _candidates(among, customer) if isinstance(among, Records) else among
     known = {each.id: each for each in customers_of(found) if each.id != customer.id and each.kind == customer.kind}
-    weights = {each.field: each for each in (model or usual_model(FIELDS)).weights}
+    model = model or usual_model(FIELDS)
+    weights = {each.field: each for each in model.weights}
     rows = rows_of([customer, *known.values()], None, country)
     one = rows.ids.index(customer.id)
     others = np.delete(np.arange(len(rows.ids)), one)
@@ -77,14 +79,15 @@ def find_matches(
     if not columns:
         raise InvalidInput(f"the model is of other fields; give one of customers, who have {', '.join(FIELDS)}")
     pairs = compared(columns, np.full(len(others), one), others)
-    bits = np.array([field_bits(each, weights[each.name], pairs, is_weighed=False) for each in columns])
-    likely = probability(bits.sum(axis=0), (model or usual_model({})).prior)
+    of_columns = attrs.evolve(model, weights=tuple(weights[each.name] for each in columns))
+    bits, home = (each(columns, of_columns, pairs, is_weighed=False) for each in (field_bits, home_bits))
+    likely = probability(bits.sum(axis=0) + home, model.prior)
     matches = [
         Match(
             known[rows.ids[other]],
             float(likely[place]),
             verdict_of(likely[place], same),
-            reasons_of(columns, pairs, place, bits[:, place]),
+            reasons_of(columns, pairs, place, bits[:, place], home[place]),
         )
         for place, other in enumerate(others.tolist())
         if likely[place] >= review

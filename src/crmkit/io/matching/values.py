@@ -86,8 +86,9 @@ def compared(columns: Sequence[Column], left: Numbers, right: Numbers) -> Compar
     """Compare pairs of records field by field."""
     found = {each.name: each.levels(left, right) for each in columns}
     levels = {name: levels for name, (levels, _) in found.items()}
-    names = [each for each in columns if each.name in _SWAPPED and each.kind_name == "name"]
-    if len(names) == len(_SWAPPED):
+    by_kind = {each.kind_name: each for each in reversed(columns)}
+    if by_kind.keys() >= set(_SWAPPED):
+        names = [by_kind[of] for of in _SWAPPED]
         swapped = _are_swapped(*names, left=left, right=right)
         for each in names:
             alike = each.kind.names.index("alike")
@@ -96,7 +97,7 @@ def compared(columns: Sequence[Column], left: Numbers, right: Numbers) -> Compar
 
 
 _SWAPPED = ("given_name", "family_name")
-"""Two fields of which each is often entered in the place of the other, and then counts as alike."""
+"""Two kinds of fields of which each is often entered in the place of the other, and then counts as alike."""
 
 
 def _are_swapped(one: Column, other: Column, *, left: Numbers, right: Numbers) -> "np.ndarray[Any, np.dtype[np.bool_]]":

@@ -41,12 +41,20 @@ def query(
     own, place = table.table.c, table.place
     has_one: Any
     if place.dialect == "sqlite":
-        reach = sa.table(index(table), sa.column("key"), sa.column("tenant"), sa.column("id"))
-        found = sa.select(reach.c.id).where(reach.c.key.in_(keys), reach.c.tenant == own.crm_tenant)
-        has_one = own.id.in_(found.correlate(table.table))
+        has_one = own.id.in_(sa.union(*(_ids(table, key, is_there, limit) for key in keys))) if keys else sa.false()
     else:
         has_one = sa.text(f"{_function(table)}(contact_points) && CAST(:keys AS text[])").bindparams(keys=list(keys))
     return place.bound(table.rows().where(is_there, has_one).order_by(own.id).limit(limit))
+
+
+def _ids(table: FamilyTable, key: str, is_there: sa.ColumnElement[bool], limit: int | None) -> sa.Select[Any]:
+    """The ids that have one key; they stand in order, so of a key that very many have no more are read than the limit asks for."""
+    own, reach = table.table.c, sa.table(index(table), sa.column("key"), sa.column("tenant"), sa.column("id"))
+    joined = table.table.join(reach, sa.and_(reach.c.tenant == own.crm_tenant, reach.c.id == own.id))
+    ids = (
+        sa.select(reach.c.id).select_from(joined).where(is_there, reach.c.key == key).order_by(reach.c.id).limit(limit)
+    )
+    return sa.select(ids.correlate(None).subquery().c.id)
 
 
 def _in_sqlite(table: FamilyTable) -> list[str]:
