@@ -169,10 +169,10 @@ def family(cls: type[Any]) -> type[Record]:
 
 @cache
 def _families(cls: Any) -> type[Record]:
-    mro: tuple[type[Any], ...] = cls.__mro__
-    for each in reversed(mro):
+    for each in reversed(cls.__mro__):
         if issubclass(each, Record) and each is not Record:
-            return each
+            found: type[Record] = each
+            return found
     raise InvalidInput("Record is the base of all record classes and is not stored itself; give one that extends it")
 
 
