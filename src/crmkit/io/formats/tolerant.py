@@ -168,8 +168,12 @@ class _Fault:
     lines: int
 
 
-def _is_text(line: str) -> bool:
-    return (line.isascii() and "\0" not in line) or not _NO_TEXT.search(line)
+def _is_text(lines: str) -> bool:
+    try:
+        lines.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in lines
 
 
 def _clean(text: str) -> str:

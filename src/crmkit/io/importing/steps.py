@@ -13,6 +13,7 @@ import attrs
 
 from crmkit.errors import ImportFailed, InvalidInput
 from crmkit.io.formats.files import replacing
+from crmkit.io.stores.sql.many import insert_rows
 
 Action = Literal["create", "update", "skip", "conflict", "reject"]
 """What becomes of a row: a new record, a changed one, nothing new, something that somebody must decide, or nothing that fits."""
@@ -28,7 +29,8 @@ CREATE TABLE step (
 );
 CREATE TABLE known (subject TEXT NOT NULL, key TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (subject, key, id)) WITHOUT ROWID;
 """
-ACTION, RECORD, MOVES, DATA = 1, 2, 3, 10
+_OWN = ("number", "action", "record", "moves", "file", "line", "record_id", "version", "reasons", "cells")
+ACTION, RECORD, MOVES, DATA = 1, 2, 3, len(_OWN)
 """Where these stand in a row of the table `step`; from `DATA` on it is the row of a record, as `Payloads.encode` makes it."""
 
 _CHUNK = 5000
@@ -79,6 +81,7 @@ class Staging:
         """Forget everything; nothing can be read afterwards. May be called twice."""
         self._files: list[str] = []
         self._waiting: list[tuple[Any, ...]] = []
+        self._columns: list[str] = []
         self._blank: tuple[None, ...] = ()
 
     @classmethod
@@ -88,9 +91,10 @@ class Staging:
         # A plan that is lost is made again, so nothing waits for the disk.
         for setting in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -16384", "temp_store = FILE"):
             made._connection.execute(f"PRAGMA {setting}")
-        made._connection.executescript(_TABLES.format(data="".join(f", data_{place}" for place in range(width))))
+        data = [f"data_{place}" for place in range(width)]
+        made._connection.executescript(_TABLES.format(data="".join(f", {name}" for name in data)))
         made._connection.execute("BEGIN")
-        made._blank = (None,) * width
+        made._columns, made._blank = [*_OWN, *data], (None,) * width
         return made
 
     @classmethod
@@ -153,8 +157,7 @@ class Staging:
             raise ImportFailed("the plan is closed; make it again")
 
     def _write(self) -> None:
-        marks = ", ".join("?" * (DATA + len(self._blank)))
-        self._connection.executemany(f"INSERT INTO step VALUES ({marks})", self._waiting)  # noqa: S608 - it is made of our own words
+        insert_rows(self._connection, "step", self._columns, self._waiting)
         self._waiting.clear()
 
     def finish(self, facts: Mapping[str, str]) -> None:

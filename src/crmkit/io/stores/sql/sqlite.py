@@ -15,6 +15,7 @@ import attrs
 
 from crmkit.errors import CrmError, InvalidInput, StoreBusy, StoreError
 from crmkit.io.stores.sql.cells import DialectName, sortable_decimal
+from crmkit.io.stores.sql.many import insert_rows
 from crmkit.io.stores.sql.network import check_local
 from crmkit.io.stores.sql.tables import Insert
 from crmkit.io.stores.turns import FairLock
@@ -143,7 +144,7 @@ class Sqlite:
 
     def insert_many(self, connection: sqlite3.Connection, insert: Insert, rows: Iterable[Any]) -> None:
         """See `Database.insert_many`."""
-        connection.cursor().executemany(insert.sql, rows)
+        insert_rows(connection, insert.table, insert.columns, rows)
 
     def is_lost(self, connection: sqlite3.Connection) -> bool:  # noqa: ARG002 - a file does not go away
         """See `Database.is_lost`."""
