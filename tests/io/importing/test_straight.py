@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,9 +81,22 @@ def _straight(maker: RecordMaker, first: Row) -> Straight | None:
     return Straight.of(maker, PAYLOADS.columns(maker.file.record.__name__), usual)
 
 
+def _outcomes(maker: RecordMaker, straight: Straight | None, row: Row) -> tuple[Any, Any]:
+    assert straight is not None
+    return straight.row(row, maker.key(row), "an-id"), _usual(maker, row)
+
+
 PAYLOADS = Payloads(MemoryStore())
 MAKER = _maker(Customer, _CUSTOMER)
 STRAIGHT = _straight(MAKER, Row(2, _GOOD))
+CHECKING = RecordMaker(
+    source="till",
+    file=attrs.evolve(MAKER.file, check_points=True, country="PL"),
+    pipelines={},
+    links=Links("till", []),
+    findings=Findings(),
+)
+STRAIGHT_CHECKING = _straight(CHECKING, Row(2, _GOOD))
 
 
 @given(
@@ -91,19 +105,26 @@ STRAIGHT = _straight(MAKER, Row(2, _GOOD))
     )
 )
 def test_a_row_becomes_what_its_record_becomes_or_is_left_to_it(cells: dict[str, Any]) -> None:
-    row = Row(3, {**_GOOD, **cells})
-    assert STRAIGHT is not None
-    assert STRAIGHT.row(row, MAKER.key(row), "an-id") in (None, _usual(MAKER, row))
-    row = Row(3, cells)
-    assert STRAIGHT.row(row, MAKER.key(row), "an-id") in (None, _usual(MAKER, row))
+    for row in (Row(3, {**_GOOD, **cells}), Row(3, cells)):
+        found, usual = _outcomes(MAKER, STRAIGHT, row)
+        assert found in (None, usual)
+
+
+@given(
+    mail=st.sampled_from(["", "ann@example.org", "ann@", "łucja@żółw.pl"]),
+    phone=st.sampled_from(["", "+48 501 234 567", "+48 1", "12"]),
+)
+def test_malformed_points_are_left_to_the_record(mail: str, phone: str) -> None:
+    found, usual = _outcomes(CHECKING, STRAIGHT_CHECKING, Row(3, {**_GOOD, "mail": mail, "phone": phone}))
+    is_good = mail != "ann@" and phone in ("", "+48 501 234 567")
+    assert found == (usual if is_good else None)
 
 
 @given(name=st.sampled_from([*_GOOD]), cell=st.sampled_from(["", "Ann", "1/2/2003", "2003-02-01", "x;y"]))
 def test_usual_rows_go_straight(name: str, cell: str) -> None:
     row = Row(3, {**_GOOD, name: cell} if name != "no" else _GOOD)
-    usual = _usual(MAKER, row)
-    assert STRAIGHT is not None
-    assert usual is None or STRAIGHT.row(row, "1", "an-id") == usual
+    found, usual = _outcomes(MAKER, STRAIGHT, row)
+    assert found == usual
 
 
 @pytest.mark.parametrize(

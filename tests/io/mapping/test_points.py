@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from crmkit.errors import ImportFailed
+from crmkit.errors import ImportFailed, InvalidInput
 from crmkit.io.importing import ImportPlan, plan_import
 from crmkit.io.mapping import folder_mapping
-from crmkit.io.mapping.points import checked_points
+from crmkit.io.mapping.points import can_be, checked_points
 from crmkit.io.stores import open_store
 from crmkit.model import ContactPoint, Customer
+from crmkit.model.normalise import normalise_email
 from crmkit.testing import strategies
 from tests.examples import few
 
@@ -71,6 +73,32 @@ def test_checking_changes_the_mark_alone_and_twice_is_as_once(points: tuple[Cont
     assert [point.key for point in checked] == [point.key for point in points]
     assert all(new == old or new.invalid_reason == "malformed" for new, old in zip(checked, points, strict=True))
     assert checked_points(checked, "PL") == checked
+
+
+@given(
+    local=st.text("aB7.+-_'\"() łŁ@", max_size=70) | st.emails().map(lambda mail: mail.rpartition("@")[0]),
+    domain=st.sampled_from(
+        [
+            "example.org",
+            "żółw.pl",
+            "a.test",
+            "localhost",
+            "-a.com",
+            "",
+            "ex ample.org",
+            "[127.0.0.1]",
+            "x" * 190 + ".org",
+        ]
+    ),
+)
+def test_an_address_can_be_one_where_it_has_a_normal_form(local: str, domain: str) -> None:
+    address = f"{local}@{domain}"
+    try:
+        normalise_email(address)
+        is_one = True
+    except InvalidInput:
+        is_one = False
+    assert can_be("email", address, None) is is_one
 
 
 def test_a_country_is_a_code(tmp_path: Path) -> None:

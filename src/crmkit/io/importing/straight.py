@@ -14,6 +14,7 @@ from crmkit.errors import InvalidRecord
 from crmkit.io.formats.row import Row
 from crmkit.io.mapping.cells import tidy
 from crmkit.io.mapping.fields import FieldMapping, PointMapping
+from crmkit.io.mapping.points import can_be
 from crmkit.io.mapping.rows import RecordMaker
 from crmkit.io.stores.sql.cells import encoding
 from crmkit.io.stores.sql.json_text import default_maker, value_writer
@@ -36,6 +37,7 @@ class UnusualError(Exception):
 class Point:
     """A contact point: the column of its value, and the JSON text before and after it."""
 
+    kind: str
     column: str
     before: str
     after: str
@@ -53,6 +55,7 @@ class Straight:
     usual: Sequence[Any]
     fields: Sequence[tuple[int, Cell]]
     points: Sequence[Point]
+    is_checking: bool
     points_place: int
     key_place: int
     key_before: str
@@ -64,7 +67,7 @@ class Straight:
         kinds = [point.kind for point in file.points]
         is_simple = (
             getattr(file.record, "__attrs_post_init__", None) in _CHECKS
-            and not (file.custom or file.optional or file.check_points or file.entries)
+            and not (file.custom or file.optional or file.entries)
             and all(field.is_simple for field, *_ in maker.sources)
             and all(point.column and not point.split for point in file.points)
             and len(set(kinds)) == len(kinds)
@@ -76,6 +79,7 @@ class Straight:
             tuple(usual),
             [(place[field.info.name], _cell(file.record, field)) for field, *_ in maker.sources],
             [_point(each) for each in file.points],
+            file.check_points,
             place.get("contact_points", -1),
             place["external_ids"],
             f"{{{encode_basestring(maker.source)}:",
@@ -90,13 +94,25 @@ class Straight:
             for place, cell in self.fields:
                 made[place] = cell(row)
             if self.points:
-                written = [text for each in self.points if (text := _written(each, row))]
+                written = [text for each in self.points if (text := self._written(each, row))]
                 made[self.points_place] = f"[{','.join(written)}]"
         except (UnusualError, KeyError):
             return None
         made[self.key_place] = f"{self.key_before}{encode_basestring(key)}}}"
         made[0] = record_id
         return tuple(made)
+
+    def _written(self, point: Point, row: Row) -> str:
+        text = tidy(_text(row, point.column))
+        if not text or text.casefold() in point.empty:
+            return ""
+        # A number without its country code needs more than its cell.
+        if self.is_checking and ((point.kind == "phone" and text[0] != "+") or not can_be(point.kind, text, None)):
+            raise UnusualError
+        try:
+            return f"{point.before}{encode_basestring(_POINT.value.converter(text))}{point.after}"
+        except InvalidRecord:
+            raise UnusualError from None
 
 
 def _text(row: Row, column: str) -> str:
@@ -142,14 +158,4 @@ def _cell(cls: Any, field: FieldMapping) -> Cell:
 def _point(mapping: PointMapping) -> Point:
     point = ContactPoint(mapping.kind, _MARK, mapping.label, None, mapping.is_primary)
     before, after = value_writer(ContactPoint)(point).split(encode_basestring(_MARK))
-    return Point(mapping.column or "", before, after, mapping.empty)
-
-
-def _written(point: Point, row: Row) -> str:
-    text = tidy(_text(row, point.column))
-    if not text or text.casefold() in point.empty:
-        return ""
-    try:
-        return f"{point.before}{encode_basestring(_POINT.value.converter(text))}{point.after}"
-    except InvalidRecord:
-        raise UnusualError from None
+    return Point(mapping.kind, mapping.column or "", before, after, mapping.empty)

@@ -1,12 +1,19 @@
 """Contact points from the cells of a row."""
 
+import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from crmkit.errors import InvalidInput
 from crmkit.io.formats.row import Row
 from crmkit.io.mapping.fields import PointMapping, cell_text
 from crmkit.model.contact_point import Address, ContactPoint
 from crmkit.model.normalise import normalise_email, normalise_phone
+
+# RFC 5321: what may stand before the @ without quotes, and how long it and the whole may be.
+_PLAIN_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_LONGEST_LOCAL = 64
+_LONGEST_ADDRESS = 254
 
 
 def read_points(mappings: Iterable[PointMapping], row: Row) -> tuple[ContactPoint, ...]:
@@ -37,20 +44,34 @@ def checked_points(points: Iterable[ContactPoint], country: str | None) -> tuple
     ['malformed', None]
     """
     return tuple(
-        point if _can_be(point, country) else point.replace(is_invalid=True, invalid_reason="malformed")
+        point
+        if can_be(point.kind, point.value, country)
+        else point.replace(is_invalid=True, invalid_reason="malformed")
         for point in points
     )
 
 
-def _can_be(point: ContactPoint, country: str | None) -> bool:
+def can_be(kind: str, value: str, country: str | None) -> bool:
+    """Return whether a text can be an e-mail address or a telephone number, where its kind is one of these and that can be told."""
     try:
-        if point.kind == "email":
-            normalise_email(point.value)
-        elif point.kind == "phone" and (country or point.value.startswith("+")):
-            normalise_phone(point.value, country)
+        if kind == "email":
+            local, _, domain = value.rpartition("@")
+            # Of most addresses the domain is the doubtful part, and many have the same.
+            is_plain = _PLAIN_LOCAL.fullmatch(local) and len(local) <= _LONGEST_LOCAL and len(value) <= _LONGEST_ADDRESS
+            if is_plain:
+                _check_domain(domain)
+            else:
+                normalise_email(value)
+        elif kind == "phone" and (country or value.startswith("+")):
+            normalise_phone(value, country)
     except InvalidInput:
         return False
     return True
+
+
+@lru_cache(maxsize=1024)
+def _check_domain(domain: str) -> None:
+    normalise_email(f"a@{domain}")
 
 
 def joined_points(stored: Iterable[ContactPoint], given: Iterable[ContactPoint]) -> tuple[ContactPoint, ...]:
