@@ -15,7 +15,7 @@ from crmkit.io.mapping.links import Links
 from crmkit.io.mapping.problems import Findings
 from crmkit.io.mapping.rows import RecordMaker
 from crmkit.io.stores import MemoryStore
-from crmkit.model import Customer, Product, Record
+from crmkit.model import RECORDS, Customer, Product, Record, field, new_id, record
 from crmkit.testing import strategies
 
 _CUSTOMER: dict[str, Any] = {
@@ -61,9 +61,16 @@ _CELLS = st.one_of(
 )
 
 
+@record
+class Member(Customer):
+    """Every member gets a token of their own."""
+
+    token: str = field(factory=new_id)
+
+
 def _maker(cls: type[Record], fields: dict[str, Any], **more: Any) -> RecordMaker:
     files = [{"path": "people.csv", "record": cls.__name__, "key": "no", "fields": fields, **more}]
-    (file,) = folder_mapping(source="till", files=files).files
+    (file,) = folder_mapping(source="till", files=files, records=[Member]).files
     return RecordMaker(source="till", file=file, pipelines={}, links=Links("till", []), findings=Findings())
 
 
@@ -86,7 +93,7 @@ def _outcomes(maker: RecordMaker, straight: Straight | None, row: Row) -> tuple[
     return straight.row(row, maker.key(row), "an-id"), _usual(maker, row)
 
 
-PAYLOADS = Payloads(MemoryStore())
+PAYLOADS = Payloads(MemoryStore([*RECORDS, Member]))
 MAKER = _maker(Customer, _CUSTOMER)
 STRAIGHT = _straight(MAKER, Row(2, _GOOD))
 CHECKING = RecordMaker(
@@ -130,6 +137,7 @@ def test_usual_rows_go_straight(name: str, cell: str) -> None:
 @pytest.mark.parametrize(
     ("cls", "fields", "more"),
     [
+        (Member, _CUSTOMER, {}),
         (Customer, {**_CUSTOMER, "owner_id": "owner"}, {}),
         (Customer, _CUSTOMER, {"custom": ["*"]}),
         (Customer, {**_CUSTOMER, "contact_points": [{"kind": "phone", "column": "phone", "split": ";"}]}, {}),
@@ -140,7 +148,7 @@ def test_usual_rows_go_straight(name: str, cell: str) -> None:
         ),
         (Product, {"name": "first", "price": {"column": "price", "currency": "PLN"}}, {}),
     ],
-    ids=["links", "custom columns", "several in a cell", "two of a kind", "money"],
+    ids=["a default of each record", "links", "custom columns", "several in a cell", "two of a kind", "money"],
 )
 def test_what_needs_more_than_its_cells_goes_the_usual_way(cls: Any, fields: Any, more: Any) -> None:
     assert _straight(_maker(cls, fields, **more), Row(2, {**_GOOD, "price": "5"})) is None

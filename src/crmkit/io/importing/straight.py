@@ -18,7 +18,7 @@ from crmkit.io.mapping.points import can_be
 from crmkit.io.mapping.rows import RecordMaker
 from crmkit.io.stores.sql.cells import encoding
 from crmkit.io.stores.sql.json_text import default_maker, value_writer
-from crmkit.model import ContactPoint, Customer
+from crmkit.model import ContactPoint, Customer, Record, fields
 
 Cell = Callable[[Row], Any]
 
@@ -71,6 +71,7 @@ class Straight:
             and all(field.is_simple for field, *_ in maker.sources)
             and all(point.column and not point.split for point in file.points)
             and len(set(kinds)) == len(kinds)
+            and all(info.name == "id" or _is_constant(file.record, info.name) for info in fields(file.record))
         )
         if not is_simple:
             return None
@@ -113,6 +114,12 @@ class Straight:
             return f"{point.before}{encode_basestring(_POINT.value.converter(text))}{point.after}"
         except InvalidRecord:
             raise UnusualError from None
+
+
+def _is_constant(cls: type[Record], name: str) -> bool:
+    """Whether a field has the same default in every record; a vertical may make one for each."""
+    default = default_maker(cls, name)
+    return bool(default() == default())
 
 
 def _text(row: Row, column: str) -> str:
