@@ -66,6 +66,13 @@ def test_what_is_not_certain_stands_in_comments(tmp_path: Path) -> None:
     assert read_mapping(tmp_path / "crmkit.toml").files[0].key == ("Title", "Stage")
 
 
+def test_what_numbers_the_rows_is_the_key_and_a_telephone_number_is_not(tmp_path: Path) -> None:
+    _suggested(tmp_path, "people.csv", "Phone number,Nr klienta,Name\n501234567,1,Ann\n502234567,2,Bob\n")
+    text = suggest_mapping(tmp_path / "people.csv")
+    assert 'key = "Nr klienta"' in text
+    assert "# " not in text
+
+
 def test_a_folder_is_one_mapping(tmp_path: Path) -> None:
     _suggested(tmp_path, "people.csv", "id,name\n1,Ann\n")
     _suggested(tmp_path, "deals.csv", "id,stage\n1,Won\n")

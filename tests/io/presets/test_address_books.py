@@ -101,7 +101,7 @@ def test_every_published_card_becomes_a_person_or_says_why_not(published: Path) 
             unnamed += 1
             continue
         plan = plan_import(open_store("memory://"), path, mapping=mapping)
-        people += sum(step.record == "Customer" and '"person"' in (step.data or "") for step in plan.steps("create"))
+        people += sum(step.record == "Customer" and "person" in (step.data or ()) for step in plan.steps("create"))
         rejected += len(list(plan.steps("reject")))
     assert people + rejected + unnamed == sum(each["begin"] for each in counts.values())
     assert (unnamed, rejected) == (1, 1)

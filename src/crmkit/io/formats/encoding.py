@@ -1,6 +1,8 @@
 """The encoding of a text file."""
 
 import codecs
+import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +24,15 @@ _CANDIDATES = [
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874", "iso8859_2", "koi8_r", "cp852",
     "cp850", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "mac_roman",
 ]  # fmt: skip
+_USUAL = ("cp1252", "cp1250")
+# Below "0" and between "9" and "@" there is no second byte of a letter in any of them.
+_BETWEEN_WORDS = re.compile(rb"[\x00-\x2f\x3a-\x3f]+")
+# The letters beyond ASCII of languages in Latin script: German, Nordic, French, Spanish, Portuguese, Italian, Dutch, Polish, Czech, Slovak,
+# Hungarian, Romanian, Croatian and Slovene, Turkish, Lithuanian, Latvian, Estonian.
+_ALPHABETS = (
+    "äöüß", "åäöæøéðþáíóúý", "àâæçéèêëîïôœùûüÿ", "áéíñóúüïçàèò", "ãõáâàçéêíóôúü", "àèéìíòóù", "ëïéöüèê", "ąćęłńóśźż", "áčďéěíňóřšťúůýž",
+    "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîșțşţ", "čćđšž", "çğıöşüiâîû", "ąčęėįšųūž", "āčēģīķļņšūž", "äöõüšž",
+)  # fmt: skip
 
 
 def detect_encoding(path: Path) -> tuple[str, bool]:
@@ -45,10 +56,30 @@ def detect_encoding(path: Path) -> tuple[str, bool]:
         good, bad = _lines_with_letters(file)
     if not bad or good >= bad.count(b"\n"):
         return "utf-8", False
-    best = need("charset_normalizer", "encoding").from_bytes(bad, cp_isolation=_CANDIDATES).best()
-    if best is None:
+    guessed = _guess(bad)
+    if guessed is None:
         raise failed(path, "its encoding is not certain; name it, such as 'cp1252', or save the file as UTF-8")
-    return str(best.encoding), True
+    return guessed, True
+
+
+def _guess(lines: bytes) -> str | None:
+    """The encoding in which the words with other letters than ASCII are likeliest words, None where there is none.
+
+    charset-normalizer tells which are possible. Of these the first is taken in which fewest letters are strange to one language.
+    """
+    words = b"\n".join(dict.fromkeys(word for word in _BETWEEN_WORDS.split(lines) if not word.isascii()))
+    matches = need("charset_normalizer", "encoding").from_bytes(words, cp_isolation=_CANDIDATES)
+    possible = dict.fromkeys(str(name) for each in matches for name in (each.encoding, *each.could_be_from_charset))
+    ranked = [*(name for name in _USUAL if name in possible), *possible]
+    return min(ranked, key=lambda name: _strangers(words.decode(name)), default=None)
+
+
+def _strangers(text: str) -> int:
+    """How many characters beyond ASCII are no letters, or are no letters of the language that has most of them."""
+    letters = [each for each in text if not each.isascii() and unicodedata.category(each)[0] in "LM"]
+    latin = [each.lower()[0] for each in letters if unicodedata.name(each, "").startswith("LATIN")]
+    foreign = min(sum(each not in alphabet for each in latin) for alphabet in _ALPHABETS)
+    return sum(not each.isascii() for each in text) - len(letters) + foreign
 
 
 def decode(content: bytes, charset: str) -> str:

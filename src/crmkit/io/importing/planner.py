@@ -117,6 +117,9 @@ class Planner:
         source = Source.of(folder / file.path, file)
         present = source.columns()
         check_columns(file, present)
+        if source.layout is not None and source.layout.guessed and not file.encoding:
+            message = f"its letters are read as {source.layout.encoding}, which is guessed; if they look wrong, state encoding in the mapping"
+            self._findings.inform(file.path, message)
         wide = file.with_columns(column for column in present if column != REASON)
         maker = RecordMaker(
             source=self._mapping.source, file=wide, pipelines={}, links=self._links, findings=self._findings

@@ -22,6 +22,8 @@ from crmkit.io.presets import words_for
 _SAMPLE = 2000
 _ENOUGH = 0.8
 _PIPELINE = {"id": "sales", "learns": True, "stages": [{"label": "New", "category": "open"}]}
+_KEY = re.compile(r"(\bid|_id|Id|ID|#)$|\b([Nn]o|[Nn]r|[Nn]umber|[Nn]umer|[Nn]ummer|[Nn]uméro)\b")
+"""How columns are called that number the rows."""
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _NUMBER = re.compile(r"\+?[0-9][0-9 ()/.\-]{6,18}[0-9]")
 _CURRENCY = re.compile("[A-Z]{3}|[^0-9.,()\\s-]{1,3}")
@@ -232,8 +234,9 @@ class _Table:
     def _key(self) -> str | list[str]:
         """A column that is called a key and is one, else any that is one, else the first two together."""
         named = [column for word in KEYS for column in self.columns if _plain(column) == word]
-        ends = [column for column in self.columns if re.search(r"(\bid|_id|Id|ID|#)$", column) and column not in named]
-        for column in (*named, *ends, *self._mails()):
+        reached_by = {point.get("column") for point in self.fields.get("contact_points", ())}
+        alike = [each for each in self.columns if _KEY.search(each) and each not in (*named, *reached_by)]
+        for column in (*named, *alike, *self._mails()):
             texts = [cell_text(row.values.get(column)) for row in self.rows]
             if texts and all(texts) and len(set(texts)) == len(texts):
                 return column
