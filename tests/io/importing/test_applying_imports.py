@@ -15,6 +15,7 @@ from crmkit.errors import Conflict, ImportFailed
 from crmkit.io.formats import csv, excel
 from crmkit.io.importing import ImportPlan, plan_import
 from crmkit.io.importing.sources import REASON
+from crmkit.io.importing.steps import Staging
 from crmkit.io.mapping import folder_mapping
 from crmkit.io.stores import MemoryStore, open_store
 from crmkit.io.stores.port import Store
@@ -238,6 +239,14 @@ def test_a_plan_has_no_file_that_could_be_left_behind(tmp_path: Path, monkeypatc
     ):
         with pytest.raises(ImportFailed, match="the plan is closed; make it again"):
             use()
+
+
+def test_where_there_is_no_room_for_the_plan_it_is_said_what_helps() -> None:
+    staging = Staging.new(1)
+    staging._connection.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(ImportFailed, match="database or disk is full.*set TMPDIR"):
+        for line in range(10_000):
+            staging.add("people.csv", line, "skip", "Customer")
 
 
 def test_a_plan_is_carried_out_in_another_thread(tmp_path: Path) -> None:

@@ -157,7 +157,12 @@ class Staging:
             raise ImportFailed("the plan is closed; make it again")
 
     def _write(self) -> None:
-        insert_rows(self._connection, "step", self._columns, self._waiting)
+        try:
+            insert_rows(self._connection, "step", self._columns, self._waiting)
+        except sqlite3.OperationalError as error:
+            raise ImportFailed(
+                f"the plan cannot be written ({error}); set TMPDIR to a folder on a disk with more room, about the size of the files"
+            ) from None
         self._waiting.clear()
 
     def finish(self, facts: Mapping[str, str]) -> None:
