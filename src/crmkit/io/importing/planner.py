@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ from crmkit.model import Customer, Deal, Record, Transition
 from crmkit.model.records import family
 
 _STEP = 5000
+_AHEAD = 100
+"""How many rows are looked at together: few, because a row may be large."""
 _MAPPING = "mapping"
 
 
@@ -77,6 +80,7 @@ class Planner:
         self._findings = Findings()
         self._suppresses = is_anybody_suppressed(store)
         self._claims: Counter[str] = Counter()
+        self._ahead: Mapping[str, Record] = {}
 
     def plan(self, path: Path) -> ImportPlan:
         """Return the plan for a file, or for the files in a folder."""
@@ -171,11 +175,23 @@ class Planner:
             self._staging.add(_MAPPING, 0, action, "Pipeline", record_id=pipeline.id, version=version, data=data)
 
     def _plan_file(self, file: _File) -> None:
-        for done, row in enumerate(file.source.rows(), start=1):
-            if file.maker.is_wanted(row) and row.line not in file.passed:
-                self._plan_row(file, row)
-            if self._wishes.progress is not None and (done % _STEP == 0 or done == file.rows):
-                self._wishes.progress(file.maker.file.path, done, file.rows)
+        rows, done = file.source.rows(), 0
+        while ahead := list(islice(rows, _AHEAD if self._claims else 1)):
+            self._ahead = self._stored.records(file.maker.file.record, self._claimed(file, ahead))
+            for row in ahead:
+                if file.maker.is_wanted(row) and row.line not in file.passed:
+                    self._plan_row(file, row)
+                done += 1
+                if self._wishes.progress is not None and (done % _STEP == 0 or done == file.rows):
+                    self._wishes.progress(file.maker.file.path, done, file.rows)
+
+    def _claimed(self, file: _File, rows: Sequence[Row]) -> list[str]:
+        """The ids of stored records that rows are about."""
+        if not self._claims:
+            return []
+        name = file.maker.file.record.__name__
+        ids = (self._links.find(name, key) for row in rows if (key := file.maker.key(row)))
+        return list(dict.fromkeys(each for each in ids if each is not None and each in self._claims))
 
     def _plan_row(self, file: _File, row: Row) -> None:
         key = file.maker.key(row)
@@ -212,10 +228,13 @@ class Planner:
                 )
         elif reading.faults:
             self._refuse(file, row, "reject", reading.faults)
-        elif record_id in self._claims:
-            self._plan_change(file, row, record_id, reading)
-        else:
+        elif record_id not in self._claims:
             self._plan_new(file, row, record_id, reading)
+        elif self._is_unchanged(file, record_id, reading):
+            name = file.maker.file.record.__name__
+            self._staging.add(file.maker.file.path, row.line, "skip", name, record_id=record_id)
+        else:
+            self._plan_change(file, row, record_id, reading)
 
     def _plan_new(self, file: _File, row: Row, record_id: str, reading: Reading) -> None:
         cls = file.maker.file.record
@@ -259,6 +278,13 @@ class Planner:
             return
         move = moved(stored.record, made, moves, self._wishes.at)
         self._step(file, row, made, moves if move is None else [*moves, move], stored)
+
+    def _is_unchanged(self, file: _File, record_id: str, reading: Reading) -> bool:
+        """Whether a row says nothing new, as most do; only what changes is read again, with its version."""
+        known = self._ahead.get(record_id)
+        if self._suppresses or file.maker.file.entries or not isinstance(known, file.maker.file.record):
+            return False
+        return file.maker.change(known, reading.values, []) == known
 
     def _keeps_out(self, file: _File, row: Row, made: Record) -> bool:
         """Pass over a row that would bring an erased person back, and return whether it does."""

@@ -1,6 +1,6 @@
 """What is stored already: which record a row is about."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
@@ -12,6 +12,7 @@ from crmkit.model import Alias, Record
 from crmkit.model.alias import resolve
 from crmkit.model.contact_point import ContactPoint
 from crmkit.model.records import family
+from crmkit.rules import field
 
 _WITHOUT = str.maketrans("", "", SEPARATORS)
 _NAMES = {"email": "e-mail address", "phone": "telephone number"}
@@ -113,6 +114,13 @@ class Stored:
             return None
         ids = self._staging.known(name, f"key {key}") or self._staging.known(name, f"id {key}")
         return ids[0] if len(ids) == 1 else None
+
+    def records(self, cls: type[Record], ids: Sequence[str]) -> Mapping[str, Record]:
+        """Return the records of some ids, none where the store does not look several up at a time."""
+        if not ids or "queries" not in self._store.capabilities:
+            return {}
+        page = self._store.find(family(cls), field("id").is_in(ids), limit=len(ids))
+        return {each.id: each for each in page.records}
 
     def has(self, cls: type[Record], record_id: str) -> bool:
         """Return whether a record of this id is stored."""
