@@ -430,3 +430,14 @@ def test_of_a_file_that_is_mapped_twice_only_what_nobody_reads_is_told(tmp_path:
     with plan_import(MemoryStore(), tmp_path, mapping=folder_mapping(source="till", files=files)) as plan:
         told = [each.message for each in plan.problems if "not imported" in each.message]
     assert told == ["columns that are not imported: 'colour'"]
+
+
+def test_an_encoding_that_was_guessed_is_told_once(tmp_path: Path) -> None:
+    pytest.importorskip("charset_normalizer")
+    (tmp_path / "people.csv").write_bytes("no,name\n1,Łucja Żółć\n2,Grażyna Gęś\n".encode("cp1250"))
+    fields = {"kind": {"value": "person"}, "name": "name"}
+    files = [{"path": "people.csv", "record": "Customer", "key": key, "fields": fields} for key in ("no", "name")]
+    (told,) = plan_import(MemoryStore(), tmp_path, mapping=folder_mapping(source="till", files=files)).problems
+    assert str(told).startswith(
+        "people.csv: its letters are read as cp1250, which is guessed; if they look wrong, state encoding"
+    )

@@ -88,7 +88,7 @@ class Planner:
         for file in self._mapping.files:
             self._learn(file)
         files = [self._first_look(folder, file) for file in self._mapping.files]
-        self._tell_unused(files)
+        self._tell(files)
         pipelines = {each.id: each for each in self._stages.learned()}
         self._plan_pipelines()
         for looked in files:
@@ -121,9 +121,6 @@ class Planner:
         source = Source.of(folder / file.path, file)
         present = source.columns()
         check_columns(file, present)
-        if source.layout is not None and source.layout.guessed and not file.encoding:
-            message = f"its letters are read as {source.layout.encoding}, which is guessed; if they look wrong, state encoding in the mapping"
-            self._findings.inform(file.path, message)
         wide = file.with_columns(column for column in present if column != REASON)
         maker = RecordMaker(
             source=self._mapping.source, file=wide, pipelines={}, links=self._links, findings=self._findings
@@ -143,14 +140,17 @@ class Planner:
         looked.maker = attrs.evolve(maker, file=evidence.resolved())
         return looked
 
-    def _tell_unused(self, files: Sequence[_File]) -> None:
-        """Tell of each file, which may be mapped several times, the columns that nothing reads."""
-        sources = {looked.maker.file.path: looked.source for looked in files}
-        for path, source in sources.items():
+    def _tell(self, files: Sequence[_File]) -> None:
+        """Tell of each file, which may be mapped several times, the columns that nothing reads, and an encoding that was guessed."""
+        for path, looked in {each.maker.file.path: each for each in files}.items():
             used = {column for each in files if each.maker.file.path == path for column in each.maker.file.columns}
-            unused = [repr(column) for column in source.columns() if column not in {*used, REASON}]
+            unused = [repr(column) for column in looked.source.columns() if column not in {*used, REASON}]
             if unused:
                 self._findings.inform(path, f"columns that are not imported: {', '.join(unused)}")
+            layout = looked.source.layout
+            if layout is not None and layout.guessed and not looked.maker.file.encoding:
+                message = f"its letters are read as {layout.encoding}, which is guessed; if they look wrong, state encoding in the mapping"
+                self._findings.inform(path, message)
 
     def _look_up(self, looked: _File, row: Row) -> None:
         """Find the stored record that a row is about."""
