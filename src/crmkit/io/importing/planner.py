@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -175,20 +175,22 @@ class Planner:
             self._staging.add(_MAPPING, 0, action, "Pipeline", record_id=pipeline.id, version=version, data=data)
 
     def _plan_file(self, file: _File) -> None:
-        rows, done = file.source.rows(), 0
-        while ahead := list(islice(rows, _AHEAD if self._claims else 1)):
+        for done, row in enumerate(self._rows(file), start=1):
+            if file.maker.is_wanted(row) and row.line not in file.passed:
+                self._plan_row(file, row)
+            if self._wishes.progress is not None and (done % _STEP == 0 or done == file.rows):
+                self._wishes.progress(file.maker.file.path, done, file.rows)
+
+    def _rows(self, file: _File) -> Iterator[Row]:
+        """The rows of a file; what is stored of those ahead is looked up together, where any is."""
+        rows = file.source.rows()
+        while self._claims and (ahead := list(islice(rows, _AHEAD))):
             self._ahead = self._stored.records(file.maker.file.record, self._claimed(file, ahead))
-            for row in ahead:
-                if file.maker.is_wanted(row) and row.line not in file.passed:
-                    self._plan_row(file, row)
-                done += 1
-                if self._wishes.progress is not None and (done % _STEP == 0 or done == file.rows):
-                    self._wishes.progress(file.maker.file.path, done, file.rows)
+            yield from ahead
+        yield from rows
 
     def _claimed(self, file: _File, rows: Sequence[Row]) -> list[str]:
         """The ids of stored records that rows are about."""
-        if not self._claims:
-            return []
         name = file.maker.file.record.__name__
         ids = (self._links.find(name, key) for row in rows if (key := file.maker.key(row)))
         return list(dict.fromkeys(each for each in ids if each is not None and each in self._claims))
@@ -209,7 +211,7 @@ class Planner:
         if key in file.merged:
             reason = f"the {name} was merged into another one, which stays as it is"
             self._staging.add(file.maker.file.path, row.line, "skip", name, record_id=record_id, reasons=[reason])
-        elif self._claims[record_id] > 1:
+        elif self._claims.get(record_id, 0) > 1:
             self._refuse(file, row, "conflict", [f"several rows are about the same stored {name}"])
         else:
             straight = file.straight if record_id not in self._claims else None
