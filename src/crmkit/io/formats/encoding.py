@@ -70,7 +70,7 @@ def _guess(lines: bytes) -> str | None:
     words = b"\n".join(dict.fromkeys(word for word in _BETWEEN_WORDS.split(lines) if not word.isascii()))
     matches = need("charset_normalizer", "encoding").from_bytes(words, cp_isolation=_CANDIDATES)
     possible = dict.fromkeys(str(name) for each in matches for name in (each.encoding, *each.could_be_from_charset))
-    ranked = [*(name for name in _USUAL if name in possible), *possible]
+    ranked = dict.fromkeys([*(name for name in _USUAL if name in possible), *possible])
     return min(ranked, key=lambda name: _strangers(words.decode(name)), default=None)
 
 

@@ -12,7 +12,7 @@ import attrs
 
 from crmkit.errors import InvalidRecord
 from crmkit.io.formats.row import Row
-from crmkit.io.mapping.cells import tidy
+from crmkit.io.mapping.cells import filled
 from crmkit.io.mapping.fields import FieldMapping, PointMapping
 from crmkit.io.mapping.points import can_be
 from crmkit.io.mapping.rows import RecordMaker
@@ -104,8 +104,8 @@ class Straight:
         return tuple(made)
 
     def _written(self, point: Point, row: Row) -> str:
-        text = tidy(_text(row, point.column))
-        if not text or text.casefold() in point.empty:
+        text = filled(_text(row, point.column), point.empty)
+        if not text:
             return ""
         # A number without its country code needs more than its cell.
         if self.is_checking and ((point.kind == "phone" and text[0] != "+") or not can_be(point.kind, text, None)):
@@ -146,8 +146,7 @@ def _cell(cls: Any, field: FieldMapping) -> Cell:
         return checked if encode is None or checked is None else encode(checked)
 
     def of_plain(text: str) -> Any:
-        text = tidy(text)
-        return of_text("" if text.casefold() in field.empty else text)
+        return of_text(filled(text, field.empty))
 
     column, kept = field.column, lru_cache(maxsize=1024)(of_plain if field.is_plain else of_text)
     if column is None:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -61,6 +61,16 @@ def tidy(text: str) -> str:
     """
     text = text.strip()
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def filled(text: str, empty: Container[str]) -> str:
+    """Return tidy text, "" where it is one of the placeholders that mean an empty cell, whatever its capitals.
+
+    >>> filled(" Ann ", {"n/a"}), filled("N/A", {"n/a"})
+    ('Ann', '')
+    """
+    text = tidy(text)
+    return "" if text.casefold() in empty else text
 
 
 def check_format(pattern: str) -> str | None:

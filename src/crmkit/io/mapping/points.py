@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from crmkit.errors import InvalidInput
 from crmkit.io.formats.row import Row
+from crmkit.io.mapping.cells import filled
 from crmkit.io.mapping.fields import PointMapping, cell_text
 from crmkit.model.contact_point import Address, ContactPoint
 from crmkit.model.normalise import normalise_email, normalise_phone
@@ -98,5 +99,4 @@ def _values(mapping: PointMapping, row: Row) -> Iterable[tuple[str, Address | No
 
 
 def _text(mapping: PointMapping, column: str, row: Row) -> str:
-    text = cell_text(row.values.get(column))
-    return "" if text.casefold() in mapping.empty else text
+    return filled(cell_text(row.values.get(column)), mapping.empty)

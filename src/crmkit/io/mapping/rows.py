@@ -8,7 +8,7 @@ import attrs
 
 from crmkit.errors import InvalidInput, InvalidRecord
 from crmkit.io.formats.row import Row
-from crmkit.io.mapping.cells import tidy
+from crmkit.io.mapping.cells import filled
 from crmkit.io.mapping.fields import FieldMapping, cell_text, source_label
 from crmkit.io.mapping.files import FileMapping
 from crmkit.io.mapping.links import Links
@@ -255,12 +255,10 @@ class RecordMaker:
 
 def _value_reader(field: FieldMapping) -> Callable[[str], Any]:
     """How the text of a cell is read; None for what says nothing or does not fit. Columns repeat themselves, so values are kept for a while."""
-    empty, parse = field.empty, field.reader.parse
-    longest = max(map(len, empty), default=0)
 
     def read(cell: str) -> Any:
-        text = tidy(cell)
-        return None if not text or (len(text) <= longest and text.casefold() in empty) else parse(text)
+        text = filled(cell, field.empty)
+        return field.reader.parse(text) if text else None
 
     return lru_cache(maxsize=1024)(read)
 

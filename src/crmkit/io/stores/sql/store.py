@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, S
 from contextlib import contextmanager
 from copy import copy
 from itertools import islice
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import attrs
 import polars as pl
@@ -59,6 +59,7 @@ _CAPABILITIES = frozenset[Capability](
     }
 )
 _CHUNK = 10_000
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -128,31 +129,20 @@ class SqlStore:
 
     def add(self, records: Iterable[Record]) -> int:
         """See `Records.add`."""
-        n, rest, chunk = 0, iter(records), list[Record]()
-        try:
-            with self.transaction():
-                while chunk := list(islice(rest, _CHUNK)):
-                    self._add(chunk)
-                    n += len(chunk)
-        except TakenError:
-            raise self._clash(chunk) from None
-        return n
+        return self._in_chunks(records, self._add, list)
 
     def add_rows(self, cls: type[Record], rows: Iterable[Row]) -> int:
         """Do for records of one class that are rows already what `add` does for records, in a fraction of its time.
 
         The rows hold what the class's `Codec` for the database of this store makes of records that were checked.
         """
-        n, rest, chunk = 0, iter(rows), list[Row]()
-        try:
-            with self.transaction():
-                while chunk := list(islice(rest, _CHUNK)):
-                    self._insert(cls, chunk)
-                    self._log_added([(cls.__name__, row[0]) for row in chunk])
-                    n += len(chunk)
-        except TakenError:
-            raise self._clash(list(map(self._table(cls).codec(cls.__name__).decode, chunk))) from None
-        return n
+        decode = self._table(cls).codec(cls.__name__).decode
+
+        def write(chunk: Sequence[Row]) -> None:
+            self._insert(cls, chunk)
+            self._log_added([(cls.__name__, row[0]) for row in chunk])
+
+        return self._in_chunks(rows, write, lambda chunk: list(map(decode, chunk)))
 
     def put(self, record: Record, *, version: int | None = None) -> int:
         """See `Records.put`."""
@@ -343,6 +333,20 @@ class SqlStore:
             self._is_closed = True
             if self._owns_session:
                 self._session.close()
+
+    def _in_chunks(
+        self, items: Iterable[T], write: Callable[[list[T]], None], records: Callable[[list[T]], list[Record]]
+    ) -> int:
+        """Write what is new, all or nothing, and return how much it is; `records` are those of a chunk, one of which clashes."""
+        n, rest, chunk = 0, iter(items), list[T]()
+        try:
+            with self.transaction():
+                while chunk := list(islice(rest, _CHUNK)):
+                    write(chunk)
+                    n += len(chunk)
+        except TakenError:
+            raise self._clash(records(chunk)) from None
+        return n
 
     def _add(self, chunk: Sequence[Record]) -> None:
         by_class: dict[type[Record], list[Record]] = {}
